@@ -1,0 +1,10 @@
+import type { Readable } from "node:stream";
+import type { TreeEntry } from "../../git/repository.js";
+
+/** What COPY can see: the files of the commit below the image's `context`, without what .dockerignore hides. */
+export interface BuildContext {
+  /** Sorted by path; paths are relative to the context, with forward slashes. */
+  readonly files: readonly TreeEntry[];
+  /** The content of a file; the target, for a symlink. */
+  open(file: TreeEntry): Promise<Readable>;
+}
