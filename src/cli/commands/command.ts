@@ -1,0 +1,30 @@
+import type { RunContext } from "../../core/run-context.js";
+import type { OptionValues } from "../options/resolve.js";
+import type { OptionName } from "../options/table.js";
+
+/** Where results go; progress goes to the printers through `run.emit`. */
+export interface Output {
+  /** One line on stdout. */
+  line(text: string): void;
+}
+
+export interface CommandCall<N extends OptionName> {
+  readonly options: OptionValues<N>;
+  readonly args: readonly string[];
+  readonly output: Output;
+  /** `linux/amd64`: the machine this runs on, as containers see it. */
+  readonly hostPlatform: string;
+}
+
+/** One command: what its help says, which options it takes, and what it does. */
+export interface Command<N extends OptionName = OptionName> {
+  readonly options: readonly N[];
+  /** `[IMAGE...]`; absent: no arguments. */
+  readonly arguments?: string;
+  /** Paragraphs of the help, below the summary. */
+  readonly description: readonly string[];
+  readonly examples: readonly string[];
+  /** Hosts of the registries that the options name: to these `--skip-tls-verify-registry` applies. */
+  registries?(options: OptionValues<N>, args: readonly string[]): readonly (string | undefined)[];
+  execute(run: RunContext, call: CommandCall<N>): Promise<void>;
+}

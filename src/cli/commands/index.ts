@@ -1,0 +1,47 @@
+import type { Command } from "./command.js";
+
+export interface CommandEntry {
+  /** `["bundle", "publish"]` */
+  readonly path: readonly string[];
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** Every command; bodies are loaded when they are called. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    path: ["build"],
+    summary: "build images and publish them",
+    load: async () => (await import("./build.js")).build,
+  },
+  {
+    path: ["bundle", "publish"],
+    summary: "publish the chart with its images as a bundle",
+    load: async () => (await import("./bundle-publish.js")).bundlePublish,
+  },
+  {
+    path: ["bundle", "copy"],
+    summary: "copy a bundle with its images to another registry, or to or from an archive",
+    load: async () => (await import("./bundle-copy.js")).bundleCopy,
+  },
+  {
+    path: ["cleanup"],
+    summary: "delete the images that nothing needs any more",
+    load: async () => (await import("./cleanup.js")).cleanup,
+  },
+  {
+    path: ["purge"],
+    summary: "delete everything of this project",
+    load: async () => (await import("./purge.js")).purge,
+  },
+  {
+    path: ["registry", "serve"],
+    summary: "serve an OCI registry from a directory",
+    load: async () => (await import("./registry-serve.js")).registryServe,
+  },
+  {
+    path: ["version"],
+    summary: "print the version",
+    load: async () => (await import("./version.js")).version,
+  },
+];

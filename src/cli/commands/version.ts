@@ -1,0 +1,11 @@
+import { version as packageVersion } from "../../core/version.js";
+import type { Command } from "./command.js";
+
+export const version: Command<never> = {
+  options: [],
+  description: [],
+  examples: ["werf version"],
+  async execute(_run, { output }) {
+    output.line(`v${packageVersion}`);
+  },
+};

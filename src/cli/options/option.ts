@@ -1,0 +1,59 @@
+/** How an option's text becomes a value. */
+export type OptionKind = "text" | "boolean" | "integer" | "list";
+
+export type OptionGroup =
+  | "Repository"
+  | "Project"
+  | "Build"
+  | "Bundle"
+  | "Cleanup"
+  | "Server"
+  | "Registry access"
+  | "Output"
+  | "Directories";
+
+interface OptionBase {
+  /** Without dashes: `insecure-registry`. */
+  readonly flag: string;
+  readonly short?: string;
+  readonly group: OptionGroup;
+  readonly description: string;
+  /** Read in this order, the first that is set and not empty; for a list a prefix that ends in `_`. */
+  readonly env: readonly string[];
+  /** Earlier or alternative names of the flag. */
+  readonly aliases?: readonly string[];
+}
+
+export interface TextOption extends OptionBase {
+  readonly kind: "text";
+  readonly placeholder: string;
+  readonly default?: string;
+}
+export interface BooleanOption extends OptionBase {
+  readonly kind: "boolean";
+  readonly default: boolean;
+}
+export interface IntegerOption extends OptionBase {
+  readonly kind: "integer";
+  readonly placeholder: string;
+  readonly default?: number;
+}
+export interface ListOption extends OptionBase {
+  readonly kind: "list";
+  readonly placeholder: string;
+}
+
+export type OptionSpec = TextOption | BooleanOption | IntegerOption | ListOption;
+
+/** The value that a command gets for an option. */
+export type OptionValue<S extends OptionSpec> = S extends BooleanOption
+  ? boolean
+  : S extends ListOption
+    ? readonly string[]
+    : S extends IntegerOption
+      ? S extends { readonly default: number }
+        ? number
+        : number | undefined
+      : S extends { readonly default: string }
+        ? string
+        : string | undefined;

@@ -1,0 +1,18 @@
+import type { OptionName } from "./table.js";
+
+/** Options that commands share because they share what they do. */
+export const registryOptions = [
+  "dockerConfig",
+  "insecureRegistry",
+  "skipTlsVerifyRegistry",
+  "caFile",
+] as const satisfies readonly OptionName[];
+
+export const projectOptions = [
+  "dir",
+  "config",
+  "configTemplatesDir",
+  "giterminismConfig",
+  "env",
+  "looseGiterminism",
+] as const satisfies readonly OptionName[];
