@@ -1,8 +1,11 @@
+import type { Readable } from "node:stream";
+
 export interface ExecOptions {
   readonly cwd?: string;
   /** Added to the run's environment; `undefined` removes. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  readonly stdin?: string | Uint8Array;
+  /** A stream serves programs that answer as they are asked: the program ends when the stream does. */
+  readonly stdin?: string | Uint8Array | Readable;
   /** Called with each piece of stdout and stderr as it comes; what is streamed is not collected. */
   readonly onStdout?: (chunk: Uint8Array) => void | Promise<void>;
   readonly onStderr?: (chunk: Uint8Array) => void;

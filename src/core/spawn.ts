@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { WerfError } from "./errors.js";
 import type { Exec, ExecOptions, ExecResult } from "./exec.js";
 
@@ -36,8 +36,7 @@ async function run(
   });
   // A program that ends before it has read its input is no failure of ours.
   child.stdin.on("error", () => undefined);
-  if (options.stdin === undefined) child.stdin.end();
-  else Readable.from([Buffer.from(options.stdin)]).pipe(child.stdin);
+  feed(child.stdin, options.stdin);
   try {
     const [exitCode] = await Promise.all([
       ended,
@@ -52,6 +51,12 @@ async function run(
       cause,
     });
   }
+}
+
+function feed(stdin: Writable, source: ExecOptions["stdin"]): void {
+  if (source === undefined) stdin.end();
+  else if (source instanceof Readable) source.once("error", (e) => stdin.destroy(e)).pipe(stdin);
+  else stdin.end(source);
 }
 
 async function consume(stream: Readable, take: (chunk: Uint8Array) => void | Promise<void>): Promise<void> {

@@ -23,10 +23,16 @@ export interface GitRepository {
   head(): Promise<Commit>;
   /** Every entry of the commit below `prefix` (""), sorted by path. */
   listTree(commit: ObjectId, prefix?: string): Promise<readonly TreeEntry[]>;
-  /** A whole file of a commit; `undefined` when it isn't there. @throws above `limit` bytes, default 16 MiB */
+  /**
+   * A whole file of a commit, symlinks inside the tree followed; `undefined` when it isn't there.
+   * @throws WerfError `git/file-too-large` above `limit` bytes, default 16 MiB
+   */
   readFile(commit: ObjectId, path: string, limit?: number): Promise<Uint8Array | undefined>;
-  /** The content of a blob, streamed. */
-  readBlob(oid: ObjectId): Promise<Readable>;
+  /**
+   * The content of a blob, streamed; any number at once. `size` in bytes, when it is known, saves a detour
+   * for large ones. @throws WerfError `git/object-missing`
+   */
+  readBlob(oid: ObjectId, size?: number): Promise<Readable>;
   /** Paths that differ from HEAD, are staged or are untracked and not ignored. */
   uncommittedPaths(prefix?: string): Promise<readonly string[]>;
   /** Ends the background `git cat-file` processes. */
