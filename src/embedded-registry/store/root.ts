@@ -1,0 +1,57 @@
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { BoundedCache } from "./bounded-cache.js";
+import { orMissing, Staging } from "./files.js";
+import { RootLayout, repositoryMarks } from "./layout.js";
+import type { CachedManifest } from "./manifest-files.js";
+import { EmbeddedRepository } from "./repository.js";
+
+export interface RegistryRootOptions {
+  /** How a repository is called in messages. Default: the directory and the name. */
+  readonly addressOf?: (name: string) => string;
+  /** Forces every file to the disk before it becomes visible. Default true; tests of speed do without. */
+  readonly durable?: boolean;
+  /** How much memory manifests may take, in bytes. Default 32 MiB. */
+  readonly manifestCacheBytes?: number;
+}
+
+/**
+ * A directory with repositories that share their blobs. Several processes may use one at once: every write is a
+ * file that appears complete.
+ */
+export interface RegistryRoot {
+  readonly directory: string;
+  readonly staging: Staging;
+  /** Nothing is written until the repository is. @throws WerfError `embedded-registry/name-invalid` */
+  repository(name: string): EmbeddedRepository;
+  /** Names of the repositories that something was written to, sorted. */
+  listRepositories(): Promise<string[]>;
+  /** Removes unfinished files that nobody has written to since `before`. */
+  sweepStaging(before: Date): Promise<void>;
+}
+
+export function openRegistryRoot(directory: string, options: RegistryRootOptions = {}): RegistryRoot {
+  const layout = new RootLayout(resolve(directory));
+  const staging = new Staging(layout.staging, options.durable ?? true);
+  const manifestCache = new BoundedCache<CachedManifest>(options.manifestCacheBytes ?? 32 * 1024 * 1024);
+  const addressOf = options.addressOf ?? ((name: string) => `${layout.directory}:${name}`);
+  return {
+    directory: layout.directory,
+    staging,
+    repository: (name) =>
+      new EmbeddedRepository(name, { address: addressOf(name), root: layout, staging, manifestCache }),
+    listRepositories: async () => (await findRepositories(layout.repositories, "")).sort(),
+    sweepStaging: (before) => staging.sweep(before),
+  };
+}
+
+async function findRepositories(directory: string, name: string): Promise<string[]> {
+  const entries = (await orMissing(readdir(directory, { withFileTypes: true }))) ?? [];
+  const found = name !== "" && entries.some((entry) => repositoryMarks.includes(entry.name)) ? [name] : [];
+  for (const entry of entries) {
+    if (!entry.isDirectory() || entry.name.startsWith("_")) continue;
+    const below = name === "" ? entry.name : `${name}/${entry.name}`;
+    found.push(...(await findRepositories(join(directory, entry.name), below)));
+  }
+  return found;
+}
