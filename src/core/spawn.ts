@@ -24,7 +24,7 @@ async function run(
   signal.throwIfAborted();
   const child = spawn(file, args, {
     cwd: options.cwd ?? defaults.cwd,
-    env: { ...defaults.env, ...options.env } as NodeJS.ProcessEnv,
+    env: { ...defaults.env, ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
     signal,
   });

@@ -74,7 +74,7 @@ async function readFile(
     return Buffer.concat(chunks);
   };
   const entry = await findFile(git, commit, path, async (link) => (await whole(link)).toString("utf8"));
-  return entry === undefined ? undefined : await whole(entry);
+  return entry === undefined ? undefined : whole(entry);
 }
 
 async function uncommittedPaths(git: Git, prefix: string): Promise<string[]> {

@@ -57,7 +57,7 @@ export async function testWorkTree(initArguments: readonly string[] = []): Promi
       await write(files);
       await gitAt(at, ["add", "--all"]);
       await gitAt(at, ["commit", "--quiet", "--allow-empty", "--message", "change"]);
-      return await gitAt(at, ["rev-parse", "HEAD"]);
+      return gitAt(at, ["rev-parse", "HEAD"]);
     },
     dispose: () => rm(path, { recursive: true, force: true }),
   };

@@ -7,4 +7,11 @@ export interface BuildContext {
   readonly files: readonly TreeEntry[];
   /** The content of a file; the target, for a symlink. */
   open(file: TreeEntry): Promise<Readable>;
+  /** What the ignore file hides, so that a message can say why a file isn't there. */
+  readonly ignored?: {
+    /** Relative to the context. */
+    readonly by: string;
+    hides(path: string): boolean;
+    readonly paths: ReadonlySet<string>;
+  };
 }
