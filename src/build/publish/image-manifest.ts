@@ -23,14 +23,24 @@ export function finishImage(
 ): FinishedImage {
   const config: ImageConfig = { created: facts.created.toISOString(), ...built.config };
   const bytes = new TextEncoder().encode(JSON.stringify(config));
-  const descriptor: Descriptor = { mediaType: mediaTypes.ociConfig, digest: digestOf(bytes), size: bytes.length };
+  const descriptor: Descriptor = {
+    mediaType: mediaTypes.ociConfig,
+    digest: digestOf(bytes),
+    size: bytes.length,
+  };
   const layers = built.layers.map(({ descriptor: { mediaType, digest, size } }) => ({
     mediaType: ociLayerType[mediaType] ?? mediaType,
     digest,
     size,
   }));
   const manifest = manifestFromJson(
-    { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: descriptor, layers, annotations: facts.annotations },
+    {
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: descriptor,
+      layers,
+      annotations: facts.annotations,
+    },
     mediaTypes.ociManifest,
   );
   return { manifest, config: { descriptor, bytes } };

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Readable, Transform } from "node:stream";
-import pLimit from "p-limit";
+import { mapConcurrently } from "../../core/concurrency.js";
 import type { BodySource } from "../../core/http.js";
 import type { RunContext } from "../../core/run-context.js";
 import type { Store } from "../../oci/store.js";
@@ -15,13 +15,8 @@ export async function pushImage(
   destination: Store,
   image: { readonly built: BuiltImage; readonly finished: FinishedImage; readonly tag: string },
 ): Promise<void> {
-  const limit = pLimit(layersAtOnce);
   const distinct = new Map(image.built.layers.map((layer) => [layer.descriptor.digest, layer]));
-  try {
-    await Promise.all([...distinct.values()].map((layer) => limit(() => pushLayer(run, destination, layer))));
-  } finally {
-    limit.clearQueue();
-  }
+  await mapConcurrently(distinct.values(), layersAtOnce, (layer) => pushLayer(run, destination, layer));
   const { descriptor, bytes } = image.finished.config;
   await destination.writeBlob(descriptor, { length: bytes.length, open: () => Readable.from([bytes]) });
   await destination.writeManifest(image.finished.manifest, image.tag);

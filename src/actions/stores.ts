@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import type { RunContext } from "../core/run-context.js";
+import { openRegistryRoot } from "../embedded-registry/store/root.js";
+import { formatRepository, parseRepository, type RepositoryName } from "../oci/reference.js";
+import type { Store } from "../oci/store.js";
+import { openRegistry } from "../registry/client/open.js";
+
+export interface RegistryAccess {
+  readonly dockerConfig?: string | undefined;
+  /** Plain HTTP is allowed. */
+  readonly insecureRegistry: boolean;
+}
+
+type AccessKind = "pull" | "push" | "delete";
+
+/** Where the images of projects without `--repo` are found; `.invalid` can't be a real registry. */
+const localHost = "local.werf.invalid";
+
+/** A repository to work on, and how its images are referred to. */
+export interface OpenedRepository {
+  readonly store: Store;
+  readonly repository: RepositoryName;
+  /** `host/name` */
+  readonly address: string;
+  readonly isLocal: boolean;
+}
+
+/** Opens stores by address; the same one twice is the same store, so that what is known of it is known once. */
+export interface Stores {
+  /** Without an address: the project's place in the local store. */
+  repository(address: string | undefined, project: string, access: AccessKind): OpenedRepository;
+  /** Any repository, for reading. */
+  readOnly(repository: RepositoryName): Store;
+  /** Ends writing to all of them. */
+  close(outcome: "done" | "failed"): Promise<void>;
+}
+
+export function createStores(run: RunContext, access: RegistryAccess): Stores {
+  const opened = new Map<string, Store>();
+  const local = openRegistryRoot(join(run.werfHome, "local"));
+
+  function open(repository: RepositoryName, kind: AccessKind): Store {
+    const address = formatRepository(repository);
+    const known = opened.get(address);
+    if (known !== undefined) return known;
+    const store =
+      repository.host === localHost
+        ? local.repository(repository.name)
+        : openRegistry(run, repository, {
+            insecure: access.insecureRegistry,
+            access: kind,
+            ...(access.dockerConfig === undefined ? {} : { dockerConfigDir: access.dockerConfig }),
+          });
+    opened.set(address, store);
+    return store;
+  }
+
+  return {
+    repository(address, project, kind) {
+      const repository =
+        address === undefined ? { host: localHost, name: project } : parseRepository(address);
+      return {
+        store: open(repository, kind),
+        repository,
+        address: formatRepository(repository),
+        isLocal: repository.host === localHost,
+      };
+    },
+    readOnly: (repository) => open(repository, "pull"),
+    async close(outcome) {
+      await Promise.all([...opened.values()].map((store) => store.close(outcome)));
+    },
+  };
+}

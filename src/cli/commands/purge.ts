@@ -1,0 +1,29 @@
+import { projectOptions, registryOptions } from "../options/sets.js";
+import type { Command } from "./command.js";
+import { hostOf } from "./registries.js";
+
+const options = [
+  "repo",
+  "finalRepo",
+  "dryRun",
+  "strict",
+  "saveCleanupReport",
+  "cleanupReportPath",
+  "parallel",
+  "parallelTasksLimit",
+  ...projectOptions,
+  ...registryOptions,
+] as const;
+
+export const purge: Command<(typeof options)[number]> = {
+  options,
+  description: [
+    "Deletes every stage and record of this project from the repository, whatever uses them. What other projects and other tools put there stays.",
+  ],
+  examples: ["werf purge --repo registry.example.org/app --dry-run"],
+  registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
+  async execute(run, { options: values, output }) {
+    const { purgeRepository } = await import("../../actions/purge.js");
+    await purgeRepository(run, values, (line) => output.line(line));
+  },
+};

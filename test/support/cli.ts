@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { runCli } from "../../src/cli/cli.js";
+
+export interface CliResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliSetting {
+  readonly cwd: string;
+  readonly home: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal;
+}
+
+const binary = fileURLToPath(new URL("../../dist/bin/werf.js", import.meta.url));
+
+function environment({ home, env }: CliSetting): Record<string, string | undefined> {
+  return { PATH: process.env["PATH"], HOME: home, GIT_CONFIG_NOSYSTEM: "1", ...env };
+}
+
+/** A command line in this process: fast, and interruptible at an exact moment. */
+export async function werf(argv: readonly string[], setting: CliSetting): Promise<CliResult> {
+  let stdout = "";
+  let stderr = "";
+  const exitCode = await runCli({
+    argv,
+    env: environment(setting),
+    cwd: setting.cwd,
+    home: setting.home,
+    platform: "linux/amd64",
+    colors: false,
+    signal: setting.signal ?? new AbortController().signal,
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+  });
+  return { exitCode, stdout, stderr };
+}
+
+/** The same as a child process, from the bundle that is packed. */
+export function werfProcess(argv: readonly string[], setting: CliSetting): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [binary, ...argv], {
+      cwd: setting.cwd,
+      env: environment(setting) as NodeJS.ProcessEnv,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ exitCode: code ?? -1, stdout, stderr }));
+  });
+}
