@@ -16,7 +16,10 @@ export interface Gate {
    */
   closeAfter(n: number, onClosed: () => void): void;
   open(): void;
+  /** Forgets what was seen. */
   reset(): void;
+  /** From now on another registry stands behind the same address. */
+  lead(upstream: string): void;
   stop(): Promise<void>;
 }
 
@@ -25,7 +28,7 @@ export async function startGate(upstream: string): Promise<Gate> {
   let left = Number.POSITIVE_INFINITY;
   let closed = false;
   let onClosed: () => void = () => undefined;
-  const upstreamUrl = new URL(`http://${upstream}`);
+  let upstreamUrl = new URL(`http://${upstream}`);
 
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
     if (closed) {
@@ -80,6 +83,9 @@ export async function startGate(upstream: string): Promise<Gate> {
     },
     reset() {
       seen = [];
+    },
+    lead(host) {
+      upstreamUrl = new URL(`http://${host}`);
     },
     async stop() {
       server.closeAllConnections();

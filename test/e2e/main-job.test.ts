@@ -1,0 +1,187 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type CliResult, werf } from "../support/cli.js";
+import { shopFiles, type TestProject, testProject } from "../support/project.js";
+import {
+  isMissing,
+  requirePeer,
+  startDockerRegistry,
+  startEmbedded,
+  type TestRegistry,
+} from "../support/registries.js";
+import { readTags, registryTags } from "../support/tags.js";
+
+const skopeo = requirePeer("skopeo");
+
+describe.each([
+  { kind: "embedded registry", start: startEmbedded, present: true },
+  {
+    kind: "docker-registry",
+    start: startDockerRegistry,
+    present: requirePeer("docker-registry") !== undefined,
+  },
+])("the main job against the $kind", ({ start, present }) => {
+  let registry: TestRegistry;
+  let second: TestRegistry;
+  const projects: TestProject[] = [];
+  let repositories = 0;
+
+  beforeAll(async () => {
+    if (!present) return;
+    const started = await Promise.all([start(), start()]);
+    [registry, second] = started.map((peer) => {
+      if (isMissing(peer)) throw new Error(peer.missing);
+      return peer;
+    }) as [TestRegistry, TestRegistry];
+  });
+  afterAll(async () => {
+    if (present) await Promise.all([registry.stop(), second.stop()]);
+  });
+  afterEach(() => {
+    for (const project of projects.splice(0)) project.dispose();
+  });
+
+  function shop(files: Readonly<Record<string, string>> = shopFiles): TestProject {
+    const project = testProject(files);
+    projects.push(project);
+    project.commit("first");
+    project.push("main");
+    return project;
+  }
+  const repository = (): string => `${registry.host}/e2e/shop-${++repositories}`;
+  const run = (project: TestProject, ...argv: string[]): Promise<CliResult> =>
+    werf(argv, { cwd: project.directory, home: project.home });
+  async function ok(project: TestProject, ...argv: string[]): Promise<CliResult> {
+    const result = await run(project, ...argv);
+    expect(result, result.stderr).toMatchObject({ exitCode: 0 });
+    return result;
+  }
+
+  it.skipIf(!present)("builds, and builds nothing the second time", async () => {
+    const project = shop();
+    const repo = repository();
+    await ok(project, "build", "--repo", repo);
+    const first = await registryTags(repo);
+    expect(readTags(first)).toMatchObject({ stages: 2, meta: 2, managed: ["backend", "base"] });
+    const again = await ok(project, "build", "--repo", repo);
+    expect(again.stderr).toContain("backend is there already");
+    expect(await registryTags(repo)).toEqual(first);
+  });
+
+  it.skipIf(!present || skopeo === undefined)("pushes what skopeo inspects, copies and syncs", async () => {
+    const project = shop();
+    const repo = repository();
+    await ok(project, "build", "--repo", repo, "--platform", "linux/amd64", "--platform", "linux/arm64");
+    await ok(
+      project,
+      "bundle",
+      "publish",
+      "--repo",
+      repo,
+      "--tag",
+      "1.0.0",
+      "--platform",
+      "linux/amd64",
+      "--platform",
+      "linux/arm64",
+    );
+    for (const tag of await registryTags(repo)) {
+      execFileSync(skopeo!, ["inspect", "--raw", "--tls-verify=false", `docker://${repo}:${tag}`]);
+    }
+    const copied = `${second.host}/skopeo/shop`;
+    const index = (await registryTags(repo)).find((tag) => /^[0-9a-f]{56}$/.test(tag));
+    execFileSync(skopeo!, [
+      "copy",
+      "--all",
+      "--preserve-digests",
+      "--src-tls-verify=false",
+      "--dest-tls-verify=false",
+      `docker://${repo}:${index}`,
+      `docker://${copied}:${index}`,
+    ]);
+    execFileSync(skopeo!, [
+      "sync",
+      "--all",
+      "--src",
+      "docker",
+      "--dest",
+      "dir",
+      "--src-tls-verify=false",
+      repo,
+      join(project.base, "synced"),
+    ]);
+    expect(existsSync(join(project.base, "synced"))).toBe(true);
+  });
+
+  it.skipIf(!present)(
+    "publishes the same bundle for the same commit, and copies it to a registry, a file and back",
+    async () => {
+      const project = shop();
+      const repo = repository();
+      const published = await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0");
+      expect((await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0")).stdout).toBe(
+        published.stdout,
+      );
+      const archive = join(project.base, "shop.tar");
+      await ok(project, "bundle", "copy", "--from", `${repo}:1.0.0`, "--to", `archive:${archive}`);
+      const target = `${second.host}/prod/shop-${repositories}`;
+      await ok(project, "bundle", "copy", "--from", `archive:${archive}`, "--to", `${target}:1.0.0`);
+      const direct = `${second.host}/direct/shop-${repositories}`;
+      await ok(project, "bundle", "copy", "--from", `${repo}:1.0.0`, "--to", `${direct}:1.0.0`);
+      const tags = await registryTags(target);
+      expect(tags).toEqual(await registryTags(direct));
+      expect(tags).toContain("1.0.0");
+      expect(readTags(tags).stages).toBe(1);
+      if (skopeo !== undefined) {
+        const stage = tags.find((tag) => tag !== "1.0.0");
+        const raw = execFileSync(skopeo, ["inspect", "--raw", `oci-archive:${archive}:${stage}`]);
+        expect(
+          raw.equals(
+            execFileSync(skopeo, ["inspect", "--raw", "--tls-verify=false", `docker://${repo}:${stage}`]),
+          ),
+        ).toBe(true);
+      }
+    },
+  );
+
+  it.skipIf(!present)(
+    "cleans up what no branch, tag, bundle or rule needs, after a dry run that changes nothing",
+    async () => {
+      const project = shop();
+      const repo = repository();
+      await ok(project, "build", "--repo", repo);
+      await ok(project, "bundle", "publish", "--repo", repo, "--tag", "0.9.0");
+      project.git("checkout", "-q", "-b", "gone");
+      project.write("backend/app.txt", "version on a branch\n");
+      project.commit("on a branch");
+      await ok(project, "build", "--repo", repo);
+      project.git("checkout", "-q", "main");
+      project.git("branch", "-q", "-D", "gone");
+      const before = await registryTags(repo);
+      expect(readTags(before).stages).toBe(3);
+      const options = ["--repo", repo, "--without-kube", "--keep-stages-built-within-last-n-hours", "0"];
+      await ok(project, "cleanup", ...options, "--dry-run");
+      expect(await registryTags(repo)).toEqual(before);
+      await ok(project, "cleanup", ...options, "--save-cleanup-report");
+      const after = await registryTags(repo);
+      expect(readTags(after).stages).toBe(2);
+      expect(after).toContain("0.9.0");
+      const report = JSON.parse(readFileSync(join(project.directory, ".werf-cleanup-report.json"), "utf8"));
+      expect(report).toMatchObject({ command: "cleanup", dryRun: false, repo });
+      expect(report.deleted.filter((item: { type: string }) => item.type === "stage")).toHaveLength(1);
+    },
+  );
+
+  it.skipIf(!present)("purges this project's objects and leaves other tags", async () => {
+    const project = shop();
+    const repo = repository();
+    await ok(project, "build", "--repo", repo, "--add-custom-tag", "%image%-main");
+    await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0");
+    await ok(project, "purge", "--repo", repo, "--dry-run");
+    expect(readTags(await registryTags(repo)).stages).toBe(2);
+    await ok(project, "purge", "--repo", repo);
+    expect(readTags(await registryTags(repo))).toMatchObject({ stages: 0, meta: 0, managed: [] });
+  });
+});
