@@ -211,6 +211,11 @@ function childrenOf(manifest: Manifest): readonly Descriptor[] {
   }
 }
 
+/** image-spec 1.0, "Non-Distributable Layers": deprecated since, and still pushed. */
+const nondistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+
 function isForeign(layer: Descriptor): boolean {
-  return layer.mediaType === mediaTypes.dockerForeignLayerGzip || (layer.urls?.length ?? 0) > 0;
+  const type = layer.mediaType;
+  const elsewhere = type === mediaTypes.dockerForeignLayerGzip || type.startsWith(nondistributable);
+  return elsewhere || (layer.urls?.length ?? 0) > 0;
 }
