@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { algorithmOf, digestOf, isDigest } from "../../oci/digest.js";
 import { parseJsonObject, parseManifest, type RawManifest } from "../../oci/manifest.js";
+import { isTag } from "../../oci/reference.js";
 import { subjectOf } from "../store/referrer-files.js";
 import { ProtocolError, send } from "./answer.js";
 import { bodyOf, type Exchange, matchesEtag, notFound, readReference } from "./exchange.js";
@@ -22,33 +23,32 @@ export async function getManifest(exchange: Exchange, route: RouteOf<"manifest">
   else send(response, 200, headers, bytes);
 }
 
-/** end-7. */
+/** end-7: by tag, or by digest and then with any number of `tag` parameters (end-7b of the next version). */
 export async function putManifest(exchange: Exchange, route: RouteOf<"manifest">): Promise<void> {
-  const { request, response, service } = exchange;
+  const { query, request, response, service } = exchange;
   const reference = readReference(route.reference);
-  if (reference === undefined) {
-    throw new ProtocolError(
-      400,
-      "MANIFEST_INVALID",
-      "a tag has letters, digits, _ . and -, and is at most 128 long",
-    );
+  const byDigest = reference !== undefined && isDigest(reference);
+  const tags = byDigest ? query.getAll("tag") : [reference ?? ""];
+  if (!tags.every(isTag)) {
+    const message = "a tag has letters, digits, _ . and -, and is at most 128 long";
+    throw new ProtocolError(400, "MANIFEST_INVALID", message);
   }
   const bytes = await readBody(request, service.maxManifestBytes);
-  const algorithm = isDigest(reference) ? algorithmOf(reference) : "sha256";
-  const digest = digestOf(bytes, algorithm);
-  if (isDigest(reference) && digest !== reference) {
+  const digest = digestOf(bytes, byDigest ? algorithmOf(reference) : "sha256");
+  if (byDigest && digest !== reference) {
     throw new ProtocolError(400, "DIGEST_INVALID", "provided digest did not match uploaded content", {
       detail: { expected: reference, got: digest },
     });
   }
   const manifest: RawManifest = { bytes, mediaType: mediaTypeOf(request, bytes), digest };
-  await service.root
-    .repository(route.name)
-    .writeManifest(manifest, isDigest(reference) ? undefined : reference);
+  const repository = service.root.repository(route.name);
+  if (tags.length === 0) await repository.writeManifest(manifest);
+  for (const tag of tags) await repository.writeManifest(manifest, tag);
   const subject = subjectOf(parseManifest(manifest, "the manifest"));
   send(response, 201, {
     location: `/v2/${route.name}/manifests/${digest}`,
     "docker-content-digest": digest,
+    ...(byDigest && tags.length > 0 ? { "oci-tag": tags.join(", ") } : {}),
     ...(subject === undefined ? {} : { "oci-subject": subject.digest }),
   });
 }

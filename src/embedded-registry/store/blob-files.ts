@@ -75,9 +75,9 @@ export class BlobFiles {
     }
     const content = this.#root.content(digest);
     await this.#staging.link(staged.path, content);
-    // Another process may have pruned the content since: the staged file is the same.
-    const source = (await exists(content)) ? content : staged.path;
-    await this.#staging.link(source, this.path(digest));
+    // Another process may prune the content before it has a second name: the staged file is the same.
+    const linked = await orMissing(this.#staging.link(content, this.path(digest)).then(() => true));
+    if (!linked) await this.#staging.link(staged.path, this.path(digest));
   }
 
   /** Takes a blob over from another repository of the root. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { algorithmOf, type Digest, hexOf } from "../../oci/digest.js";
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf } from "../../oci/digest.js";
 import { checkDigest, checkRepositoryName, checkTag, tagFileName } from "./names.js";
 
 /**
@@ -38,6 +38,9 @@ export class RootLayout {
     return new RepositoryLayout(join(this.repositories, ...checkRepositoryName(name).split("/")));
   }
 }
+
+/** The directories that content is sorted into first. */
+export const digestAlgorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 
 /** The directories that make a directory a repository. */
 export const repositoryMarks: readonly string[] = ["_manifests", "_blobs"];

@@ -1,10 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { WerfError } from "../../core/errors.js";
-import { algorithmOf, type Digest, digestOf } from "../../oci/digest.js";
+import { algorithmOf, type Digest, digestOf, isDigest } from "../../oci/digest.js";
 import type { RawManifest } from "../../oci/manifest.js";
 import type { BoundedCache } from "./bounded-cache.js";
-import { exists, orMissing, removeFile, type Staging } from "./files.js";
-import type { RepositoryLayout } from "./layout.js";
+import { exists, namesIn, orMissing, removeFile, type Staging } from "./files.js";
+import { digestAlgorithms, type RepositoryLayout } from "./layout.js";
 
 /** A manifest in memory, and which file it was: another inode or time is another file. */
 export interface CachedManifest {
@@ -26,6 +27,14 @@ export class ManifestFiles {
     this.#layout = layout;
     this.#staging = staging;
     this.#cache = cache;
+  }
+
+  async list(): Promise<Digest[]> {
+    const found = digestAlgorithms.map(async (algorithm) => {
+      const names = await namesIn(join(this.#layout.manifests, algorithm));
+      return names.map((hex) => `${algorithm}:${hex}`).filter(isDigest);
+    });
+    return (await Promise.all(found)).flat();
   }
 
   has(digest: Digest): Promise<boolean> {

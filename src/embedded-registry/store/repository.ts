@@ -140,14 +140,29 @@ export class EmbeddedRepository implements Store {
       );
     }
     const manifest = parseManifest(raw, `${this.address}@${raw.digest}`);
-    const missing = await this.#missingChildren(manifest);
-    if (missing.length > 0) throw new ChildMissingError(this.address, raw.digest, missing);
+    await this.#checkChildren(raw, manifest);
     // Who deletes the manifest at the same time takes it away before its tags: then all is written once more.
     do {
       await this.#referrers.add(raw, manifest);
       await this.#manifests.write(raw);
+      await this.#confirmChildren(raw, manifest);
       if (tag !== undefined) await this.tags.write(tag, raw.digest);
     } while (!(await this.#manifests.has(raw.digest)));
+  }
+
+  /** Pruning takes unused blobs away before it looks for new manifests: so one of the two sees the other. */
+  async #confirmChildren(raw: RawManifest, manifest: Manifest): Promise<void> {
+    try {
+      await this.#checkChildren(raw, manifest);
+    } catch (error) {
+      await this.deleteManifest(raw.digest);
+      throw error;
+    }
+  }
+
+  async #checkChildren(raw: RawManifest, manifest: Manifest): Promise<void> {
+    const missing = await this.#missingChildren(manifest);
+    if (missing.length > 0) throw new ChildMissingError(this.address, raw.digest, missing);
   }
 
   /** What the manifest needs to be pulled and this repository doesn't have. A subject may come later. */
@@ -161,6 +176,11 @@ export class EmbeddedRepository implements Store {
       if (!found) missing.push(child.digest);
     }
     return missing;
+  }
+
+  /** Digests of all manifests, tagged or not. */
+  listManifests(): Promise<Digest[]> {
+    return this.#manifests.list();
   }
 
   listTags(): AsyncIterable<string> {
@@ -200,7 +220,7 @@ export class EmbeddedRepository implements Store {
 }
 
 /** Layers that live elsewhere (`urls`, Docker's foreign layers) need not be here. */
-function childrenOf(manifest: Manifest): readonly Descriptor[] {
+export function childrenOf(manifest: Manifest): readonly Descriptor[] {
   switch (manifest.kind) {
     case "index":
       return manifest.manifests;

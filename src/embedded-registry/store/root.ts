@@ -4,6 +4,7 @@ import { BoundedCache } from "./bounded-cache.js";
 import { orMissing, Staging } from "./files.js";
 import { RootLayout, repositoryMarks } from "./layout.js";
 import type { CachedManifest } from "./manifest-files.js";
+import { type PruneResult, pruneContent, pruneRepository } from "./prune.js";
 import { EmbeddedRepository } from "./repository.js";
 
 export interface RegistryRootOptions {
@@ -26,6 +27,11 @@ export interface RegistryRoot {
   repository(name: string): EmbeddedRepository;
   /** Names of the repositories that something was written to, sorted. */
   listRepositories(): Promise<string[]>;
+  /**
+   * Removes the blobs that no manifest of their repository lists and that came before `unusedSince`, and the content
+   * that no repository has any more. Safe beside writers: who writes a manifest whose blob goes is told so.
+   */
+  prune(unusedSince: Date): Promise<PruneResult>;
   /** Removes unfinished files that nobody has written to since `before`. */
   sweepStaging(before: Date): Promise<void>;
 }
@@ -35,12 +41,21 @@ export function openRegistryRoot(directory: string, options: RegistryRootOptions
   const staging = new Staging(layout.staging, options.durable ?? true);
   const manifestCache = new BoundedCache<CachedManifest>(options.manifestCacheBytes ?? 32 * 1024 * 1024);
   const addressOf = options.addressOf ?? ((name: string) => `${layout.directory}:${name}`);
+  const repository = (name: string): EmbeddedRepository =>
+    new EmbeddedRepository(name, { address: addressOf(name), root: layout, staging, manifestCache });
+  const listRepositories = async (): Promise<string[]> =>
+    (await findRepositories(layout.repositories, "")).sort();
   return {
     directory: layout.directory,
     staging,
-    repository: (name) =>
-      new EmbeddedRepository(name, { address: addressOf(name), root: layout, staging, manifestCache }),
-    listRepositories: async () => (await findRepositories(layout.repositories, "")).sort(),
+    repository,
+    listRepositories,
+    async prune(unusedSince) {
+      for (const name of await listRepositories()) {
+        await pruneRepository(repository(name), layout.repository(name), staging, unusedSince);
+      }
+      return pruneContent(layout);
+    },
     sweepStaging: (before) => staging.sweep(before),
   };
 }
