@@ -1,6 +1,6 @@
 import type { HttpResponse } from "../../core/http.js";
 import type { Descriptor } from "../../oci/descriptor.js";
-import { algorithmOf, type Digest, hexOf } from "../../oci/digest.js";
+import { algorithmOf, type Digest, digestOf, hexOf } from "../../oci/digest.js";
 import {
   descriptorOf,
   type Manifest,
@@ -8,11 +8,13 @@ import {
   maxManifestBytes,
   parseManifest,
   type RawManifest,
+  rawManifest,
 } from "../../oci/manifest.js";
 import { mediaTypes } from "../../oci/media-types.js";
 import { isHtml } from "./answer.js";
+import { deleteReference } from "./deletion.js";
 import type { Endpoint } from "./endpoint.js";
-import { putManifest, readManifest } from "./manifest.js";
+import { putManifest, readManifest, statManifest } from "./manifest.js";
 import { Pages } from "./page.js";
 
 const maxUpdates = 5;
@@ -26,7 +28,8 @@ export function referrersTag(subject: Digest): string {
 /** Referrers of one repository: the API, or the tag schema once the API has turned out not to be there. */
 export class Referrers {
   readonly #endpoint: Endpoint;
-  #apiMissing = false;
+  /** `undefined`: nobody has asked yet. */
+  #hasApi: boolean | undefined;
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -52,18 +55,35 @@ export class Referrers {
         return this.#warn(`${address}:${tag} is something else than a list of referrers`);
       if (known.some((d) => d.digest === entry.digest)) return;
       if (update > 0) await run.clock.sleep(updatePauseMs * update, run.signal);
-      const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [...known, entry] };
-      await putManifest(this.#endpoint, manifestFromJson(index, mediaTypes.ociIndex), tag);
+      await this.#putList(subject, [...known, entry]);
     }
     this.#warn(`${address}:${tag} is written by others all the time`);
   }
 
+  /** Whether lists of referrers are kept under tags here, by the clients. */
+  async areInTags(): Promise<boolean> {
+    // Any digest will do: a registry with the API answers with an empty list.
+    if (this.#hasApi === undefined) await this.#fromApi(digestOf(""));
+    return this.#hasApi === false;
+  }
+
+  /** Takes a deleted manifest from its subject's list; the last one takes the list along. */
+  async dropFromTag(deleted: Digest, subject: Digest): Promise<void> {
+    const known = (await this.#fromTag(subject)) ?? [];
+    const rest = known.filter((d) => d.digest !== deleted);
+    if (rest.length === known.length) return;
+    if (rest.length > 0) return this.#putList(subject, rest);
+    const list = await statManifest(this.#endpoint, referrersTag(subject));
+    if (list.kind === "present") await deleteReference(this.#endpoint, list.descriptor.digest);
+  }
+
   /** `undefined`: there is no such API. */
   async #fromApi(subject: Digest): Promise<readonly Descriptor[] | undefined> {
+    if (this.#hasApi === false) return undefined;
     const found: Descriptor[] = [];
     const pages = new Pages(this.#endpoint);
     let path: string | URL | undefined = `referrers/${subject}`;
-    while (path !== undefined && !this.#apiMissing) {
+    while (path !== undefined) {
       const { response, bytes } = await this.#endpoint.requestBytes(
         { method: "GET", path, headers: { accept: mediaTypes.ociIndex }, redirect: "manual" },
         maxManifestBytes,
@@ -76,17 +96,15 @@ export class Referrers {
           );
         }
         await response.discard();
-        this.#apiMissing = true;
-        break;
+        this.#hasApi = false;
+        return undefined;
       }
-      const page = indexEntries(
-        { bytes, mediaType: mediaTypes.ociIndex, digest: subject },
-        this.#endpoint.address,
-      );
+      this.#hasApi = true;
+      const page = listEntries(bytes, this.#endpoint.address);
       found.push(...page);
       path = await pages.next(response, page.length);
     }
-    return this.#apiMissing ? undefined : found;
+    return found;
   }
 
   /** `undefined`: the tag is there, but is no list of referrers. GitLab takes the tag for the digest itself. */
@@ -96,6 +114,11 @@ export class Referrers {
     if (read.manifest.digest === subject) return undefined;
     const parsed = parseManifest(read.manifest, this.#endpoint.address);
     return parsed.kind === "index" ? parsed.manifests : undefined;
+  }
+
+  async #putList(subject: Digest, manifests: readonly Descriptor[]): Promise<void> {
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+    await putManifest(this.#endpoint, manifestFromJson(index, mediaTypes.ociIndex), referrersTag(subject));
   }
 
   #warn(message: string): void {
@@ -115,7 +138,8 @@ function lacksApi(response: HttpResponse): boolean {
   );
 }
 
-function indexEntries(raw: RawManifest, address: string): readonly Descriptor[] {
+function listEntries(bytes: Uint8Array, address: string): readonly Descriptor[] {
+  const raw = rawManifest(bytes, mediaTypes.ociIndex);
   const parsed = parseManifest(raw, `the list of referrers of ${address}`);
   return parsed.kind === "index" ? parsed.manifests : [];
 }

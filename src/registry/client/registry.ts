@@ -135,8 +135,12 @@ class RegistryStore implements Registry {
     }
   }
 
-  deleteManifest(digest: Digest): Promise<DeleteResult> {
-    return deleteReference(this.#endpoint, digest);
+  async deleteManifest(digest: Digest): Promise<DeleteResult> {
+    const subject = (await this.#referrers.areInTags()) ? await this.#subjectOf(digest) : undefined;
+    const result = await deleteReference(this.#endpoint, digest);
+    if (subject !== undefined && result.kind === "deleted")
+      await this.#referrers.dropFromTag(digest, subject);
+    return result;
   }
 
   deleteTag(tag: string): Promise<DeleteResult> {
@@ -149,6 +153,13 @@ class RegistryStore implements Registry {
 
   async close(): Promise<void> {
     // Every write was finished when it returned.
+  }
+
+  async #subjectOf(digest: Digest): Promise<Digest | undefined> {
+    const read = await this.readManifest(digest);
+    if (read.kind === "missing") return undefined;
+    const parsed = parseManifest(read.manifest, `${this.address}@${digest}`);
+    return parsed.kind === "unknown" ? undefined : parsed.subject?.digest;
   }
 
   async #put(manifest: RawManifest, tag: string | undefined): Promise<boolean> {

@@ -1,0 +1,2 @@
+/** `werf-ts/registry`: a repository in a registry as a `Store`. */
+export { openRegistry, type Registry, type RegistryOptions } from "./client/registry.js";
