@@ -4,7 +4,7 @@ import type { RunContext } from "../core/run-context.js";
 import { type ProjectSettings, withProject } from "./project.js";
 import { type ProvideSettings, provideImages } from "./provide-images.js";
 import { checkReportPath, writeReport } from "./report-file.js";
-import { createStores, type RegistryAccess } from "./stores.js";
+import { type RegistryAccess, withStores } from "./stores.js";
 
 export interface BuildSettings extends ProjectSettings, RegistryAccess, ProvideSettings {
   readonly saveBuildReport: boolean;
@@ -19,21 +19,14 @@ export async function buildImages(
   const report = settings.saveBuildReport
     ? await checkReportPath(run, settings.buildReportPath, [".json", ".env"])
     : undefined;
-  return withProject(run, settings, async (project) => {
-    const stores = createStores(run, settings);
-    let outcome: "done" | "failed" = "failed";
-    try {
+  return withProject(run, settings, (project) =>
+    withStores(run, settings, async (stores) => {
       const images = (await provideImages(run, project, stores, settings)).map(({ image }) => image);
       if (report !== undefined) {
-        await writeReport(
-          report,
-          report.endsWith(".env") ? formatEnvironmentReport(images) : formatJsonReport(images),
-        );
+        const format = report.endsWith(".env") ? formatEnvironmentReport : formatJsonReport;
+        await writeReport(report, format(images));
       }
-      outcome = "done";
       return images;
-    } finally {
-      await stores.close(outcome);
-    }
-  });
+    }),
+  );
 }

@@ -98,7 +98,7 @@ async function openSession(
     repository: target.address,
     snapshot,
     records,
-    resolveBase: createBaseResolver((repository) => stores.readOnly(repository)),
+    resolveBase: createBaseResolver((repository) => stores.at(repository, "pull")),
     builder: parseBuilder(settings.builder),
     platformFlags: settings.platform,
     hostPlatform: parsePlatform(settings.hostPlatform),

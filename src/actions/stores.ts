@@ -3,7 +3,7 @@ import type { RunContext } from "../core/run-context.js";
 import { openRegistryRoot } from "../embedded-registry/store/root.js";
 import { formatRepository, parseRepository, type RepositoryName } from "../oci/reference.js";
 import type { Store } from "../oci/store.js";
-import { openRegistry } from "../registry/client/open.js";
+import { openRegistry } from "../registry/client/registry.js";
 
 export interface RegistryAccess {
   readonly dockerConfig?: string | undefined;
@@ -29,14 +29,29 @@ export interface OpenedRepository {
 export interface Stores {
   /** Without an address: the project's place in the local store. */
   repository(address: string | undefined, project: string, access: AccessKind): OpenedRepository;
-  /** Any repository, for reading. */
-  readOnly(repository: RepositoryName): Store;
-  /** Ends writing to all of them. */
-  close(outcome: "done" | "failed"): Promise<void>;
+  at(repository: RepositoryName, access: AccessKind): Store;
+  /** Takes a store that was opened elsewhere, to be closed with the others. */
+  adopt<S extends Store>(store: S): S;
 }
 
-export function createStores(run: RunContext, access: RegistryAccess): Stores {
+/** Opens stores for `use`, and ends writing to all of them when it is done or has failed. */
+export async function withStores<T>(
+  run: RunContext,
+  access: RegistryAccess,
+  use: (stores: Stores) => Promise<T>,
+): Promise<T> {
   const opened = new Map<string, Store>();
+  let outcome: "done" | "failed" = "failed";
+  try {
+    const result = await use(createStores(run, access, opened));
+    outcome = "done";
+    return result;
+  } finally {
+    await Promise.all([...opened.values()].map((store) => store.close(outcome)));
+  }
+}
+
+function createStores(run: RunContext, access: RegistryAccess, opened: Map<string, Store>): Stores {
   const local = openRegistryRoot(join(run.werfHome, "local"));
 
   function open(repository: RepositoryName, kind: AccessKind): Store {
@@ -66,9 +81,10 @@ export function createStores(run: RunContext, access: RegistryAccess): Stores {
         isLocal: repository.host === localHost,
       };
     },
-    readOnly: (repository) => open(repository, "pull"),
-    async close(outcome) {
-      await Promise.all([...opened.values()].map((store) => store.close(outcome)));
+    at: open,
+    adopt(store) {
+      opened.set(store.address, store);
+      return store;
     },
   };
 }

@@ -143,7 +143,7 @@ async function prepare(
     ...(image.target === undefined ? {} : { target: image.target }),
   });
   const cacheVersion = image.cacheVersion ?? config.build.cacheVersion;
-  const digest = stageDigest({
+  const digest = await stageDigest({
     plan,
     platform: formatPlatform(platform),
     context,

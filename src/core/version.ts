@@ -1,2 +1,2 @@
-/** Written by scripts/release; a test holds it equal to package.json. */
+/** Held equal to package.json by a test. */
 export const version = "0.1.0";

@@ -25,7 +25,11 @@ export function parseBuilder(text: string): BuilderChoice {
  * The engine for a plan: the first that can do it and is there.
  * @throws WerfError `build/no-engine`, naming the instruction and what to install
  */
-export async function selectEngine(run: RunContext, plan: TargetPlan, choice: BuilderChoice): Promise<Engine> {
+export async function selectEngine(
+  run: RunContext,
+  plan: TargetPlan,
+  choice: BuilderChoice,
+): Promise<Engine> {
   const candidates = choice === "auto" ? engines : engines.filter((e) => e.id === choice);
   const obstacles: string[] = [];
   let cannot: CannotBuild | undefined;
@@ -42,8 +46,13 @@ export async function selectEngine(run: RunContext, plan: TargetPlan, choice: Bu
   throw noEngine(cannot, obstacles, choice);
 }
 
-function noEngine(cannot: CannotBuild | undefined, obstacles: readonly string[], choice: BuilderChoice): WerfError {
-  const hint = obstacles.length > 0 ? obstacles.join("\n") : `choose another builder than --builder ${choice}`;
+function noEngine(
+  cannot: CannotBuild | undefined,
+  obstacles: readonly string[],
+  choice: BuilderChoice,
+): WerfError {
+  const hint =
+    obstacles.length > 0 ? obstacles.join("\n") : `choose another builder than --builder ${choice}`;
   if (cannot === undefined) return new WerfError("build/no-engine", "no builder is there", { hint });
   return new WerfError(
     "build/no-engine",

@@ -13,7 +13,8 @@ export function dependencyArguments(
   for (const dependency of image.dependencies) {
     const source = published.get(dependency.from);
     if (source === undefined) continue;
-    for (const { type, targetBuildArg } of dependency.imports) result[targetBuildArg] = imported(type, source);
+    for (const { type, targetBuildArg } of dependency.imports)
+      result[targetBuildArg] = imported(type, source);
   }
   return result;
 }

@@ -1,5 +1,5 @@
 import type { DockerfileImage, WerfConfig } from "../../config/model.js";
-import { formatPlatform, parsePlatform, type Platform } from "../../oci/platform.js";
+import { formatPlatform, type Platform, parsePlatform } from "../../oci/platform.js";
 
 /** Which platforms an image is built for: the flag, then the image, then `build.platform`, then the host's. */
 export function platformsOf(

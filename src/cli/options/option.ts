@@ -31,7 +31,8 @@ export interface TextOption extends OptionBase {
 }
 export interface BooleanOption extends OptionBase {
   readonly kind: "boolean";
-  readonly default: boolean;
+  /** Absent: the command decides. */
+  readonly default?: boolean;
 }
 export interface IntegerOption extends OptionBase {
   readonly kind: "integer";
@@ -47,7 +48,9 @@ export type OptionSpec = TextOption | BooleanOption | IntegerOption | ListOption
 
 /** The value that a command gets for an option. */
 export type OptionValue<S extends OptionSpec> = S extends BooleanOption
-  ? boolean
+  ? S extends { readonly default: boolean }
+    ? boolean
+    : boolean | undefined
   : S extends ListOption
     ? readonly string[]
     : S extends IntegerOption

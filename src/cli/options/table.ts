@@ -199,8 +199,8 @@ export const optionTable = {
     short: "C",
     group: "Bundle",
     env: ["WERF_HELM_COMPATIBLE_CHART"],
-    default: false,
-    description: "name the chart as the last part of the repository, as Helm's dependencies want it",
+    description:
+      "name the chart as the last part of the repository, as Helm's dependencies want it (default for copy)",
   },
   renameChart: {
     kind: "text",

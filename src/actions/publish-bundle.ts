@@ -1,0 +1,61 @@
+import { posix } from "node:path";
+import { publishBundle } from "../bundle/publish-bundle.js";
+import { WerfError } from "../core/errors.js";
+import type { RunContext } from "../core/run-context.js";
+import { version } from "../core/version.js";
+import { type ProjectSettings, withProject } from "./project.js";
+import { type ProvideSettings, provideImages } from "./provide-images.js";
+import { type RegistryAccess, withStores } from "./stores.js";
+
+export interface PublishSettings extends ProjectSettings, RegistryAccess, ProvideSettings {
+  readonly tag: string;
+  /** Default: no. */
+  readonly helmCompatibleChart?: boolean | undefined;
+  readonly renameChart?: string | undefined;
+}
+
+export interface PublishedProjectBundle {
+  /** `host/name`; the final repository when there is one. */
+  readonly address: string;
+  readonly tag: string;
+  readonly digest: string;
+}
+
+/** `werf bundle publish`: the images of the commit, then its chart with their addresses. */
+export async function publishProjectBundle(
+  run: RunContext,
+  settings: PublishSettings,
+): Promise<PublishedProjectBundle> {
+  if (settings.repo === undefined) {
+    throw new WerfError("actions/repo-missing", "--repo=ADDRESS is required to publish a bundle", {
+      hint: "a bundle is for others to pull: name a registry with --repo or WERF_REPO",
+      exitCode: 2,
+    });
+  }
+  const bundleRepository = settings.finalRepo ?? settings.repo;
+  return withProject(run, settings, (project) =>
+    withStores(run, settings, async (stores) => {
+      const provided = await provideImages(run, project, stores, settings);
+      const { store, address } = stores.repository(bundleRepository, project.config.project, "push");
+      const { appVersion, helmChartDir } = project.config.deploy;
+      const bundle = await publishBundle(run, {
+        store,
+        repository: address,
+        tag: settings.tag,
+        project: project.config.project,
+        chart: {
+          git: project.git,
+          commit: project.commit,
+          directory: posix.join(project.path, helmChartDir),
+        },
+        images: provided.map(({ image }) => image).filter((image) => image.final),
+        werfVersion: `werf-ts-${version}`,
+        helmCompatibleChart: settings.helmCompatibleChart ?? false,
+        ...(settings.env === undefined ? {} : { env: settings.env }),
+        ...(appVersion === undefined ? {} : { appVersion }),
+        ...(settings.renameChart === undefined ? {} : { renameChart: settings.renameChart }),
+      });
+      return { address, tag: bundle.tag, digest: bundle.digest };
+    }),
+  );
+}
