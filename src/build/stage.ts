@@ -103,7 +103,7 @@ export async function provideStage(
         }),
       });
       const tag = stageTag(contentDigest, publishedAt.getTime());
-      await pushImage(run, store, { built, finished, tag });
+      await pushImage(run, store, { built, finished, tag, task });
       run.emit({ code: "task/ended", task, result: "done", detail: `${session.repository}:${tag}` });
       const buildTimeMs = run.clock.now().getTime() - started;
       return { tag, platform, manifest: finished.manifest, rebuilt: true, buildTimeMs };

@@ -60,7 +60,7 @@ export class Transport {
 
   async #create(proxy: URL | undefined, verify: boolean): Promise<Dispatcher> {
     this.#context ??= trustedContext(this.#options.env, this.#options.caFile);
-    const [undici, secureContext] = await Promise.all([import("undici"), this.#context]);
+    const [undici, secureContext] = await Promise.all([import("./undici.js"), this.#context]);
     const tls = { secureContext, rejectUnauthorized: verify, timeout: connectTimeoutMs };
     const pool = { connections: connectionsPerHost, pipelining: 1, keepAliveTimeout: keepAliveMs };
     if (proxy === undefined) return new undici.Agent({ ...pool, connect: tls });
