@@ -46,6 +46,8 @@ export interface BuildRequest {
   resolveBase(reference: string, platform: Platform): Promise<BaseImage>;
   /** Where layers may be put before they are published; removed when the run ends. */
   readonly scratchDirectory: string;
+  /** The task that the build's output belongs to. */
+  readonly task?: string;
 }
 
 /** Why an engine can't build a plan. */
