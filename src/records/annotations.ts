@@ -13,9 +13,6 @@ export const annotations = {
   commit: "io.werf.ts/commit",
 } as const;
 
-/** On a tombstone: the digest that the tag had. */
-export const tombstoneOriginal = "io.werf.ts/original";
-
 /** What a stage says about itself. */
 export interface StageDescription {
   readonly project: string;

@@ -6,9 +6,10 @@ import { gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { WerfError } from "../core/errors.js";
 import { type Digest, digestOf } from "../oci/digest.js";
+import { tombstoneAnnotations } from "../oci/isolate.js";
 import { manifestFromJson, parseManifest, type RawManifest } from "../oci/manifest.js";
 import { mediaTypes } from "../oci/media-types.js";
-import { formatStageAnnotations, tombstoneOriginal } from "./annotations.js";
+import { formatStageAnnotations } from "./annotations.js";
 import { openFactsCache } from "./facts-cache.js";
 import { labels } from "./labels.js";
 import { recordManifest } from "./record-manifest.js";
@@ -140,7 +141,7 @@ describe("readStage", () => {
   it("recognises a tombstone and what it replaced", async () => {
     const raw = imageWith(config, {
       artifactType: mediaTypes.tombstone,
-      annotations: { [tombstoneOriginal]: digestOf("x") },
+      annotations: { [tombstoneAnnotations.original]: digestOf("x") },
     });
     expect(await readStage(source(raw), "t")).toMatchObject({ kind: "tombstone", original: digestOf("x") });
   });

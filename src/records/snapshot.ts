@@ -22,6 +22,7 @@ export interface Snapshot {
   readonly customTagRecords: readonly string[];
   readonly attached: readonly AttachedTag[];
   readonly oldGeneration: readonly OldGenerationTag[];
+  readonly metaRepoMarkers: readonly string[];
   readonly foreign: readonly string[];
 }
 
@@ -44,6 +45,7 @@ export function snapshotOf(tags: Iterable<string>): Snapshot {
     customTagRecords: ofKind(records, "custom-tag").map(({ tag }) => tag),
     attached: ofKind(records, "attached"),
     oldGeneration: ofKind(records, "old-generation"),
+    metaRepoMarkers: ofKind(records, "meta-repo-marker").map(({ tag }) => tag),
     foreign: ofKind(records, "foreign").map(({ tag }) => tag),
   };
 }

@@ -1,10 +1,11 @@
 import { WerfError } from "../core/errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { type Digest, isDigest } from "../oci/digest.js";
+import { tombstoneAnnotations } from "../oci/isolate.js";
 import { type ImageManifest, type Manifest, parseJsonObject, parseManifest } from "../oci/manifest.js";
 import { mediaTypes } from "../oci/media-types.js";
 import type { BlobReader, ManifestReader } from "../oci/store.js";
-import { parseStageAnnotations, type StageDescription, tombstoneOriginal } from "./annotations.js";
+import { parseStageAnnotations, type StageDescription } from "./annotations.js";
 import { labels, stagesUnder } from "./labels.js";
 
 /** What the manifest under a tag is and points to. JSON-serialisable: it is kept in a cache. */
@@ -98,7 +99,7 @@ function childFacts(child: Descriptor): ChildFacts {
 }
 
 function tombstone(manifest: ImageManifest, digest: Digest): StageRead {
-  const original = manifest.annotations[tombstoneOriginal];
+  const original = manifest.annotations[tombstoneAnnotations.original];
   return {
     kind: "tombstone",
     digest,

@@ -1,0 +1,89 @@
+import type { CleanupConfig } from "../config/model.js";
+import { WerfError } from "../core/errors.js";
+import { type CleanupFacts, recordsOf, repositoriesOf } from "./facts.js";
+import type { PlanLine, PlanStop } from "./plan.js";
+
+/** `--max-delete N|P%`: how many stages, or which share of them, a run may delete. */
+export type MaxDelete =
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "percent"; readonly percent: number };
+
+const guardPercent = 60;
+const guardCount = 20;
+
+/** @throws WerfError `cleanup/max-delete` */
+export function parseMaxDelete(text: string): MaxDelete {
+  const [, digits, percent] = /^([0-9]{1,9})(%?)$/.exec(text.trim()) ?? [];
+  const number = Number(digits);
+  if (digits === undefined || (percent === "%" && number > 100)) {
+    throw new WerfError("cleanup/max-delete", `"${text}" is neither a number of stages nor a share of them`, {
+      hint: "write for example --max-delete 50, or --max-delete 80%",
+      exitCode: 2,
+    });
+  }
+  return percent === "%" ? { kind: "percent", percent: number } : { kind: "count", count: number };
+}
+
+/** Why too little is known to delete anything: no evidence never means that nothing is needed. */
+export function missingEvidence(facts: CleanupFacts, config: CleanupConfig): PlanStop[] {
+  const stops: PlanStop[] = [...unreadableBundles(facts)];
+  const { snapshot, address } = { ...recordsOf(facts).repository };
+  const stages = facts.primary.snapshot.stages.length + (facts.final?.snapshot.stages.length ?? 0);
+  if (stages > 0 && snapshot.imageMetadata.length === 0 && snapshot.managedImages.length === 0) {
+    stops.push({
+      code: "cleanup/no-records",
+      message: `there are ${stages} stages, but ${address} has no meta-* and no managed-image-* record: nothing tells which of them are needed`,
+      hint: "check that this is the repository that builds publish to, that it may be listed, and --meta-repo; a repository that is no longer needed is emptied by purge",
+    });
+  }
+  if (!config.disableGitHistoryBasedPolicy && (facts.git?.references.length ?? 0) === 0) {
+    stops.push({
+      code: "cleanup/no-references",
+      message: "git shows no branches and no tags, so everything would look unneeded",
+      hint: "run in a full clone whose remote is named origin, or set cleanup.disableGitHistoryBasedPolicy",
+    });
+  }
+  for (const { name } of facts.used?.clusters.filter(({ workloads }) => workloads === 0) ?? []) {
+    stops.push({
+      code: "cleanup/no-workloads",
+      message: `the cluster ${name} shows no workload at all`,
+      hint: "check the context and the rights of its user, or pass --without-kube",
+    });
+  }
+  return stops;
+}
+
+/** Bundles are roots for purge, too. */
+export function unreadableBundles(facts: CleanupFacts): PlanStop[] {
+  return repositoriesOf(facts).flatMap(([, { address, unreadableBundles: all }]) =>
+    all.map(({ tag, reason }) => ({
+      code: "cleanup/bundle-unreadable" as const,
+      message: `the bundle ${address}:${tag} can't be read: ${reason}`,
+      hint: "its images can't be told from unneeded ones; publish it again, or remove the tag if nobody needs it",
+    })),
+  );
+}
+
+/** More than most of the stages would go: somebody has to say that this is meant. */
+export function tooMany(lines: readonly PlanLine[], maxDelete: MaxDelete | undefined): PlanStop[] {
+  return (["primary", "final"] as const).flatMap((role) => {
+    const stages = lines.filter(({ repository, type }) => repository === role && stageTypes.has(type));
+    const going = stages.filter(({ decision }) => decision === "delete").length;
+    const share = stages.length === 0 ? 0 : (100 * going) / stages.length;
+    if (!exceeds(going, share, maxDelete)) return [];
+    return [
+      {
+        code: "cleanup/too-many" as const,
+        message: `${going} of ${stages.length} stages (${Math.floor(share)}%) of the ${role} repository would go`,
+        hint: `look at the plan with --dry-run; if it is right, allow it with --max-delete ${going}`,
+      },
+    ];
+  });
+}
+
+const stageTypes: ReadonlySet<string> = new Set(["stage", "finalStage", "rejectedStage"]);
+
+function exceeds(count: number, share: number, max: MaxDelete | undefined): boolean {
+  if (max === undefined) return count > guardCount && share > guardPercent;
+  return max.kind === "count" ? count > max.count : share > max.percent;
+}
