@@ -48,6 +48,11 @@ export async function withParent<T>(path: string, write: () => Promise<T>): Prom
   }
 }
 
+/** Makes an empty file unless it is there. */
+export async function touch(path: string): Promise<void> {
+  await withParent(path, async () => (await open(path, "a", 0o600)).close());
+}
+
 /** Where files are written before they become visible, and whether they are forced to the disk first. */
 export class Staging {
   readonly directory: string;
@@ -68,7 +73,7 @@ export class Staging {
     const handle = await withParent(temporary, () => open(temporary, "wx", 0o600));
     try {
       try {
-        for (const part of parts) await handle.appendFile(part);
+        await handle.writeFile(Buffer.concat(parts.map((part) => Buffer.from(part))));
         if (this.durable) await handle.sync();
       } finally {
         await handle.close();

@@ -8,6 +8,7 @@ import {
   readSmall,
   removeFile,
   type Staging,
+  touch,
   withParent,
 } from "./files.js";
 import type { RepositoryLayout } from "./layout.js";
@@ -48,10 +49,13 @@ export class TagFiles {
   }
 
   async write(tag: string, digest: Digest): Promise<void> {
-    const [current, hinted] = await Promise.all([this.resolve(tag), exists(this.#layout.hint(digest, tag))]);
-    if (current === digest && hinted) return;
-    await this.#staging.writeFile(this.#layout.hint(digest, tag));
-    await this.#staging.writeFile(this.#layout.tag(tag), digest);
+    const hint = this.#layout.hint(digest, tag);
+    if ((await this.resolve(tag)) === digest && (await exists(hint))) return;
+    // Who deletes the digest takes the hint away before looking at the tag: so one of the two sees the other.
+    do {
+      await touch(hint);
+      await this.#staging.writeFile(this.#layout.tag(tag), digest);
+    } while (!(await exists(hint)));
   }
 
   /** False when there was no such tag. */
@@ -69,16 +73,9 @@ export class TagFiles {
       if (!name.startsWith(prefix)) continue;
       const tag = tagOfFileName(name.slice(prefix.length));
       if (tag === undefined) continue;
+      if (hints === "drop-hints") await removeFile(this.#layout.hint(digest, tag));
       await this.#removeIf(tag, digest);
-      if (hints === "keep-hints") continue;
-      // The prefix may be that of two digests; then the hint is the other's, too.
-      if (!(await this.#pointsToSamePrefix(tag, prefix))) await removeFile(this.#layout.hint(digest, tag));
     }
-  }
-
-  async #pointsToSamePrefix(tag: string, prefix: string): Promise<boolean> {
-    const digest = await this.resolve(tag);
-    return digest !== undefined && this.#layout.hints(digest).prefix === prefix;
   }
 
   /** Takes the tag away before looking at it: a tag that another process moves in this moment is put back, not lost. */
