@@ -145,7 +145,7 @@ export class GoTemplates {
     for (const [method, fn] of Object.entries(this.#options.methods ?? {})) own[methodFunction(method)] = fn;
     const all: Record<string, TemplateFunc> = sprigFunctions(this.#options.now ?? (() => new Date()));
     for (const [name, fn] of Object.entries(own)) {
-      all[name] = { argTypes: ["value"], fn: fn as TemplateFunc["fn"] };
+      all[name] = { argTypes: ["value"], fn: fn };
     }
     return Object.fromEntries(Object.entries(all).map(([name, fn]) => [name, guarded(name, fn)]));
   }
@@ -178,7 +178,7 @@ function guarded(name: string, { fn, ...rest }: TemplateFunc): TemplateFunc {
       throw new FailError(`${name.replace("__", ".")}: ${messageOf(error)}`);
     }
   };
-  return { ...rest, fn: guard as TemplateFunc["fn"] };
+  return { ...rest, fn: guard };
 }
 
 /** Fields reach constructors and prototypes (`.x.constructor.prototype`); `set` must not change those. */
