@@ -200,7 +200,7 @@ describe.skipIf(missing !== undefined && process.env["CI"] !== "true")(
 
     it("keeps the layers and the configuration of the base, and takes from the cache what it has built", async () => {
       const dockerfile =
-        "FROM registry.invalid/base:1\nRUN echo $FROM_BASE > /env; cat /proc/uptime > /unique\n";
+        "FROM registry.invalid/base:1\nCOPY src /src\nRUN echo $FROM_BASE > /env; cat /proc/uptime > /unique\n";
       const first = await buildahEngine.build(run, await request(dockerfile));
       expect(first.layers[0]).toEqual({
         descriptor: base.layers[0],
@@ -212,6 +212,32 @@ describe.skipIf(missing !== undefined && process.env["CI"] !== "true")(
       expect(first.config.config).not.toHaveProperty("OnBuild");
       const second = await buildahEngine.build(run, await request(dockerfile));
       expect(second.layers.map(({ diffId }) => diffId)).toEqual(first.layers.map(({ diffId }) => diffId));
+    });
+
+    it("builds several images at once in one storage", async () => {
+      const requests: BuildRequest[] = [];
+      for (const name of ["one", "two", "three"]) {
+        requests.push(await request(`FROM registry.invalid/base:${name}\nRUN echo ${name} > /name\n`));
+      }
+      const images = await Promise.all(requests.map((each) => buildahEngine.build(run, each)));
+      const names = await Promise.all(images.map(async (image) => (await filesOf(image)).get("name")));
+      expect(names).toEqual(["one\n", "two\n", "three\n"]);
+    });
+
+    it("stops when the run is interrupted", async () => {
+      const controller = new AbortController();
+      const slow = await request("FROM registry.invalid/base:1\nRUN echo started; sleep 60\n");
+      const interrupted: RunContext = {
+        ...run,
+        signal: controller.signal,
+        exec: (file, args, options) => run.exec(file, args, { ...options, signal: controller.signal }),
+        emit: (event) => {
+          if (event.code === "note" && event.message === "started") controller.abort();
+        },
+      };
+      const started = Date.now();
+      await expect(buildahEngine.build(interrupted, slow)).rejects.toThrow("abort");
+      expect(Date.now() - started).toBeLessThan(40_000);
     });
 
     it("fails with the instruction, its line and the end of the output", async () => {
