@@ -35,7 +35,7 @@ async function findWorkTree(git: Git, start: string): Promise<string> {
   if (result.stderr.includes("dubious ownership")) throw gitFailure(`cannot open ${start}`, result);
   const hint = result.stderr.includes("must be run in a work tree")
     ? "this is a bare repository: clone it, and run in the clone"
-    : "run in a git work tree, or name one with --dir or --git-work-tree; `git init` makes one";
+    : "run in a git work tree, or name one with --dir; `git init` makes one";
   throw new WerfError("git/not-a-repository", `${start} is not in a git work tree: ${result.stderr.trim()}`, {
     hint,
   });
