@@ -31,7 +31,8 @@ export async function testWorkTree(initArguments: readonly string[] = []): Promi
   const signal = new AbortController().signal;
   const gitAt = async (at: number, args: readonly string[]): Promise<string> => {
     const run = createExec({ env: environment(at), cwd: path, signal });
-    const result = await run("git", args);
+    // Housekeeping in the background would still write while the directory is removed.
+    const result = await run("git", ["-c", "gc.auto=0", "-c", "maintenance.auto=false", ...args]);
     if (result.exitCode !== 0) throw new Error(`git ${args.join(" ")}: ${result.stderr}`);
     return Buffer.from(result.stdout).toString("utf8").trim();
   };
