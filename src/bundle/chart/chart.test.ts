@@ -1,24 +1,26 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { type TarHeader, writeTar } from "../../archive/tar-writer.js";
+import { type TarHeader, type TarItem, writeTar } from "../../archive/tar-writer.js";
 import { packChart, unpackChart } from "./chart.js";
 
 async function archiveOf(
   files: readonly (readonly [string, string, Partial<TarHeader>?])[],
 ): Promise<Buffer> {
-  const items = files.map(([name, text, extra]) => ({
-    header: {
-      name,
-      type: "file",
-      mode: 0o644,
-      uid: 0,
-      gid: 0,
-      mtime: 5,
-      size: text.length,
-      ...extra,
-    } as TarHeader,
-    content: () => Buffer.from(text),
-  }));
+  const items = files.map(
+    ([name, text, extra]): TarItem => ({
+      header: {
+        name,
+        type: "file",
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: 5,
+        size: text.length,
+        ...extra,
+      },
+      content: () => Buffer.from(text),
+    }),
+  );
   const chunks: Uint8Array[] = [];
   for await (const chunk of writeTar(items)) chunks.push(chunk);
   return gzipSync(Buffer.concat(chunks));
@@ -74,18 +76,21 @@ describe("unpackChart", () => {
 
   it("refuses a bomb without unpacking it", async () => {
     const zeros = Buffer.alloc(8 * 1024 * 1024);
-    const items = Array.from({ length: 20 }, (_, i) => ({
-      header: {
-        name: `x/${i}`,
-        type: "file",
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        size: zeros.length,
-      } as TarHeader,
-      content: () => zeros,
-    }));
+    const items = Array.from(
+      { length: 20 },
+      (_, i): TarItem => ({
+        header: {
+          name: `x/${i}`,
+          type: "file",
+          mode: 0,
+          uid: 0,
+          gid: 0,
+          mtime: 0,
+          size: zeros.length,
+        },
+        content: () => zeros,
+      }),
+    );
     const chunks: Uint8Array[] = [];
     for await (const chunk of writeTar(items)) chunks.push(chunk);
     const bomb = gzipSync(Buffer.concat(chunks), { level: 1 });
