@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of Dockerfiles
 import { describe, expect, it } from "vitest";
 import { parsePlatform } from "../../oci/platform.js";
 import { parseDockerfile } from "./parser.js";

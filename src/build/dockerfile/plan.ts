@@ -4,7 +4,7 @@ import type { Platform } from "../../oci/platform.js";
 import type { ImageSource, Instruction, ParsedInstruction, SourcePosition } from "./instruction.js";
 import { type Dockerfile, type ParsedStage, parseTrigger } from "./parser.js";
 import { isPredefinedArg, platformArgs } from "./platform-args.js";
-import { emptyScope, expandStage, openScope, type Scope } from "./scope.js";
+import { expandStage, openScope, type Scope, scopeOfEnvironment, scratchEnvironment } from "./scope.js";
 import { expandWord, ShellWordError } from "./shell-word.js";
 import { syntaxError } from "./syntax-error.js";
 import type { ArgumentValues, PlannedStage, StageBase, TargetPlan } from "./target-plan.js";
@@ -49,7 +49,7 @@ export function planTarget(dockerfile: Dockerfile, options: PlanOptions): Target
 }
 
 function inheritedScope(base: StageBase, scopes: readonly Scope[]): Scope {
-  if (base.kind === "scratch") return emptyScope;
+  if (base.kind === "scratch") return scopeOfEnvironment(scratchEnvironment);
   return base.kind === "stage" ? (scopes[base.stage] ?? openScope) : openScope;
 }
 

@@ -18,8 +18,10 @@ export interface Scope {
   readonly open: boolean;
 }
 
-/** The scope of a stage FROM scratch. */
-export const emptyScope: Scope = { variables: new Map(), open: false };
+/** What BuildKit gives an image FROM scratch on Linux. */
+export const scratchEnvironment: readonly string[] = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+];
 /** The scope of a stage whose base image has not been read. */
 export const openScope: Scope = { variables: new Map(), open: true };
 

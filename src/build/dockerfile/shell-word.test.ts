@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of Dockerfiles
 import { describe, expect, it } from "vitest";
 import { expandWord, expandWords, pending, ShellWordError, type VariableValue } from "./shell-word.js";
 
