@@ -42,6 +42,7 @@ export interface RunningRegistry {
 }
 
 const hourMs = 3_600_000;
+const idleMs = 5 * 60_000;
 const closingMs = 10_000;
 
 /**
@@ -66,6 +67,8 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000, highWaterMark: 1024 * 1024 },
     (request, response) => void handle(request, response, handlerOptions),
   );
+  // Whoever has gone without a word doesn't hold an upload for ever.
+  server.setTimeout(idleMs);
   const host = await listen(server, options.listen);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
