@@ -148,7 +148,7 @@ function failure(request: BuildRequest, exitCode: number, last: readonly string[
     "build/buildah-failed",
     [`image ${request.image}: ${where}: ${what}`, ...end].join("\n"),
     {
-      hint: "the lines above are the end of the build's output; --log-verbose shows all of it",
+      hint: "the indented lines are the last of the build's output; the rest went by as it ran",
     },
   );
 }
