@@ -1,6 +1,6 @@
 import { isWerfError } from "../core/errors.js";
 import { globToRegExp } from "../core/glob.js";
-import { compileRe2 } from "./re2.js";
+import { compileRe2 } from "../core/re2.js";
 import { MapReader } from "./validate/map-reader.js";
 import { YamlFile } from "./validate/yaml-file.js";
 

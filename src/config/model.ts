@@ -50,6 +50,7 @@ export interface KeepPolicy {
   readonly imagesPerReference?: KeepLimit;
 }
 
+/** What isn't written is absent: the default depends on where the limit stands. `inMs` is in milliseconds. */
 export interface KeepLimit {
   readonly last?: number;
   readonly inMs?: number;
@@ -87,7 +88,7 @@ export interface ImageDependency {
   readonly imports: readonly { readonly type: ImportType; readonly targetBuildArg: string }[];
 }
 
-/** Accepted by every command but `build`. */
+/** Accepted by every command but `build`. Its dependencies are what must be built before; they import nothing. */
 export interface StapelImage extends ImageBase {
   readonly kind: "stapel";
 }

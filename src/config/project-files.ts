@@ -135,7 +135,7 @@ export class ProjectFiles {
       "config/uncommitted",
       `${names} from the commit ${this.#commit.slice(0, 12)}, which is what counts`,
       {
-        hint: `commit ${paths.length === 1 ? "it" : "them"}, or allow it with ${setting} in werf-giterminism.yaml, or run with --dev or --loose-giterminism`,
+        hint: `commit ${paths.length === 1 ? "it" : "them"}, or allow it with ${setting} in werf-giterminism.yaml, or run with --loose-giterminism`,
       },
     );
   }

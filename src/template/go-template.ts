@@ -12,6 +12,7 @@ import { isWerfError, messageOf, WerfError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import type { RenderOptions, TemplateFunction, TemplateSource } from "./render.js";
 import { methodFunction, rewriteActions } from "./rewrite.js";
+import { mendScopes } from "./scopes.js";
 import { sprigFunctions } from "./sprig.js";
 import { fromYaml, toYaml } from "./yaml-functions.js";
 
@@ -38,6 +39,7 @@ export class GoTemplates {
       isT: (value): value is string => typeof value === "string",
       funcs: this.#functions(),
     });
+    mendScopes(this.#engine);
     this.#files = new Map(
       (options.templates ?? []).map(({ name, text }) => [name, this.#rewrite(name, text)]),
     );
@@ -174,7 +176,8 @@ function guarded(name: string, { fn, ...rest }: TemplateFunc): TemplateFunc {
       args.forEach(refuseHostObject);
       return call(...args);
     } catch (error) {
-      if (error instanceof TemplateError || isWerfError(error)) throw error;
+      if (error instanceof TemplateError || (isWerfError(error) && !error.code.startsWith("core/")))
+        throw error;
       throw new FailError(`${name.replace("__", ".")}: ${messageOf(error)}`);
     }
   };

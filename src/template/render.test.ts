@@ -50,6 +50,19 @@ describe("renderTemplate", () => {
       '{{ define "t" }}[{{ . }}]{{ end }}{{ template "t" .Env | upper }}!{{- template "t" 1 | add 1 -}} ?',
       "[PROD]![2]?",
     ],
+    ["{{ $x := 1 }}{{ range list 1 2 }}{{ $x = add $x . }}{{ end }}{{ $x }}", "4"],
+    ["{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ $x = 3 }}{{ end }}{{ $x }}", "1"],
+    ["{{ $x := 1 }}{{ with .Env }}{{ if true }}{{ $x = . }}{{ end }}{{ end }}{{ $x }}", "prod"],
+    ['{{ regexReplaceAll "a(x*)b" "-ab-axxb-" "$' + '{1}W$1W$$" }}', "-W$-xxW$-"],
+    ['{{ regexReplaceAll "(?P<k>.)=(.)" "a=b" "$' + '{k}:$2" }}', "a:b"],
+    ['{{ regexReplaceAllLiteral "a." "axay" "$1" }}', "$1$1"],
+    ['{{ regexMatch "(?i)B" "abc" }} {{ regexMatch "^b" "abc" }}', "true false"],
+    ['{{ regexFind "[a-z]+" "1ab2" }}{{ regexFind "x" "a" }} {{ regexFindAll `\\d` "1a2b3" 2 }}', "ab [1 2]"],
+    [
+      '{{ regexSplit "," "a,b,c" -1 }} {{ regexSplit "," "a,b,c" 2 }} {{ regexSplit "," "a" 0 }}',
+      "[a b c] [a b,c] []",
+    ],
+    ['{{ osBase "a/b" }}', "b"],
     ['{{ include_debug "t" 1 }}{{ printf_debug "%s" 1 }}{{ define "t" }}{{ . }}{{ end }}', "1"],
   ])("%s", async (text, expected) => {
     expect(await render(text)).toBe(expected);
@@ -100,6 +113,8 @@ describe("failures", () => {
     ["{{ if true }}", "template/invalid", /^werf\.yaml:1:/],
     ["a\n{{ qoute 1 }}", "template/failed", /^werf\.yaml:2:4: .*"qoute"/],
     ['{{ required "set TAG" .tag }}', "template/failed", /^werf\.yaml:1:4: required: set TAG$/],
+    ["{{ $y = 1 }}", "template/failed", /^werf\.yaml:1:.*undefined variable \$y/],
+    ['{{ regexMatch "a(?=b)" "a" }}', "template/failed", /^werf\.yaml:1:4: .*look-around/],
     ['a\n\n{{ fail "no" }}', "template/failed", /^werf\.yaml:3:4: .*no/],
     ['{{ fromYaml "- a" }}', "template/failed", /^werf\.yaml:1:4: fromYaml: it is not a mapping$/],
     ['{{ include "nope" . }}', "template/failed", /^werf\.yaml:1:4: include: there is no template "nope"$/],

@@ -10,12 +10,12 @@ import {
   sprigLists,
   sprigMath,
   sprigRandom,
-  sprigRegex,
   sprigSemver,
   sprigStrings,
   sprigTypes,
   type TemplateFunc,
 } from "@promptctl/go-template-js";
+import { regexFunctions } from "./regex-functions.js";
 
 /**
  * The functions of sprig, as Helm and werf have them: the library's, sprig's `must` names for them, and the
@@ -33,22 +33,33 @@ export function sprigFunctions(now: () => Date): FuncMap {
     ...sprigLists(),
     ...sprigMath(),
     ...sprigRandom(),
-    ...sprigRegex(),
+    ...regexFunctions,
     ...sprigSemver(),
     ...sprigStrings(),
     ...sprigTypes(),
   };
-  return { ...pathFunctions, ...mustFunctions(known), ...known };
+  return { ...pathFunctions, ...mustFunctions(known), ...olderNames(known), ...known };
 }
 
 const path = (fn: (path: string) => unknown): TemplateFunc => ({ argTypes: ["string"], fn });
 
+const base = path((text) => posix.basename(text) || (text === "" ? "." : "/"));
+const dir = path((text) => posix.dirname(posix.normalize(text)));
+const ext = path((text) => /\.[^./]*$/.exec(text)?.[0] ?? "");
+const clean = path((text) => posix.normalize(text).replace(/(.)\/$/, "$1"));
+const isAbs = path((text) => text.startsWith("/"));
+
 const pathFunctions: FuncMap = {
-  base: path((text) => posix.basename(text) || (text === "" ? "." : "/")),
-  dir: path((text) => posix.dirname(posix.normalize(text))),
-  ext: path((text) => /\.[^./]*$/.exec(text)?.[0] ?? ""),
-  clean: path((text) => posix.normalize(text).replace(/(.)\/$/, "$1")),
-  isAbs: path((text) => text.startsWith("/")),
+  base,
+  dir,
+  ext,
+  clean,
+  isAbs,
+  osBase: base,
+  osDir: dir,
+  osExt: ext,
+  osClean: clean,
+  osIsAbs: isAbs,
   trimall: { argTypes: ["string", "string"], fn: (cut: string, text: string) => trimAll(text, cut) },
 };
 
@@ -91,6 +102,22 @@ const mustNames = [
   "uniq",
   "without",
 ];
+
+const older: Readonly<Record<string, string>> = {
+  date_in_zone: "dateInZone",
+  date_modify: "dateModify",
+  must_date_modify: "dateModify",
+  mustDateModify: "dateModify",
+};
+
+function olderNames(known: FuncMap): FuncMap {
+  return Object.fromEntries(
+    Object.entries(older).flatMap(([name, target]) => {
+      const fn = known[target];
+      return fn === undefined ? [] : [[name, fn]];
+    }),
+  );
+}
 
 function mustFunctions(known: FuncMap): FuncMap {
   return Object.fromEntries(

@@ -1,8 +1,8 @@
 import { parseDurationMs } from "../../core/duration.js";
 import { isWerfError } from "../../core/errors.js";
+import { compileRe2 } from "../../core/re2.js";
 import { nearest } from "../../core/suggest.js";
 import type { CleanupConfig, KeepLimit, KeepPolicy } from "../model.js";
-import { compileRe2 } from "../re2.js";
 import type { MapReader } from "./map-reader.js";
 
 /** `cleanup` of the project. Unlike werf we also refuse unknown keys and operators in `imagesPerReference`. */

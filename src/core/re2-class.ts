@@ -41,7 +41,7 @@ const named: Readonly<Record<string, readonly CodeRange[]>> = {
   xdigit: [digits, [65, 70], [97, 102]],
 };
 
-/** Reads the class that begins with the bracket at `at`. @throws WerfError `config/regexp-invalid` */
+/** Reads the class that begins with the bracket at `at`. @throws WerfError `core/regexp-invalid` */
 export function readClass(source: string, at: number): { readonly expression: string; readonly end: number } {
   const negated = source[at + 1] === "^";
   const first = at + (negated ? 2 : 1);

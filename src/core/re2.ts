@@ -1,4 +1,4 @@
-import type { WerfError } from "../core/errors.js";
+import type { WerfError } from "./errors.js";
 import { readClass } from "./re2-class.js";
 import { escapedLiteral, readEscape, regexpInvalid } from "./re2-escape.js";
 
@@ -8,12 +8,21 @@ import { escapedLiteral, readEscape, regexpInvalid } from "./re2-escape.js";
  * JavaScript can't say is refused: case-insensitive parts in the middle, `\C`, ungreedy mode; and so is what
  * RE2 doesn't know: look-around, back-references, possessive quantifiers.
  * @see https://github.com/google/re2/wiki/Syntax
- * @throws WerfError `config/regexp-invalid`
+ * @throws WerfError `core/regexp-invalid`
  */
 export function compileRe2(source: string): RegExp {
+  return compile(source, (body) => `^(?:${body})$`, "");
+}
+
+/** The same, but matches anywhere in a text, all of its matches in turn, and keeps its groups. @throws as above */
+export function compileRe2Search(source: string): RegExp {
+  return compile(source, (body) => body, "g");
+}
+
+function compile(source: string, frame: (body: string) => string, flags: string): RegExp {
   const { body, ignoreCase } = new Translator(source).translate();
   try {
-    return new RegExp(`^(?:${body})$`, ignoreCase ? "iu" : "u");
+    return new RegExp(frame(body), `${flags}${ignoreCase ? "i" : ""}u`);
   } catch (cause) {
     throw regexpInvalid(source, (cause as Error).message.replace(/^Invalid regular expression: .*: /, ""));
   }
@@ -130,7 +139,8 @@ class Translator {
     this.#modes = outer;
     if (this.#peek() !== ")") throw regexpInvalid(this.#source, "a ( is not closed");
     this.#at++;
-    return `(?:${body})`;
+    const name = opening[2] === undefined ? "" : `?<${opening[2]}>`;
+    return opening[0] === "(" || name !== "" ? `(${name}${body})` : `(?:${body})`;
   }
 
   #badGroup(): WerfError {

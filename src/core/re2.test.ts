@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compileRe2 } from "./re2.js";
+import { compileRe2, compileRe2Search } from "./re2.js";
 
 describe("compileRe2", () => {
   it.each<[string, string[], string[]]>([
@@ -77,4 +77,12 @@ describe("compileRe2", () => {
   ])("refuses /%s/ and says why", (source, reason) => {
     expect(() => compileRe2(source)).toThrow(reason);
   });
+});
+
+it("searches within a text and keeps groups", () => {
+  const found = [..."key=1, other=22".matchAll(compileRe2Search("(?P<name>[a-z]+)=(?:x|(\\d+))"))];
+  expect(found.map((match) => [match[0], match.groups?.["name"], match[2]])).toEqual([
+    ["key=1", "key", "1"],
+    ["other=22", "other", "22"],
+  ]);
 });

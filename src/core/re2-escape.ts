@@ -1,4 +1,4 @@
-import { WerfError } from "../core/errors.js";
+import { WerfError } from "./errors.js";
 
 /** What an escape stands for: one character (a code point), members of a class, or a place between characters. */
 export type Escape = { readonly end: number } & (
@@ -32,7 +32,7 @@ const assertions: Readonly<Record<string, string>> = {
 };
 const controls: Readonly<Record<string, number>> = { a: 7, t: 9, n: 10, v: 11, f: 12, r: 13 };
 
-/** Reads the escape that begins with the backslash at `at`. @throws WerfError `config/regexp-invalid` */
+/** Reads the escape that begins with the backslash at `at`. @throws WerfError `core/regexp-invalid` */
 export function readEscape(source: string, at: number): Escape {
   const rest = source.slice(at + 1);
   const letter = rest[0] ?? "";
@@ -103,7 +103,7 @@ export function complement(ranges: readonly CodeRange[]): CodeRange[] {
 }
 
 export function regexpInvalid(source: string, reason: string): WerfError {
-  return new WerfError("config/regexp-invalid", `/${source.slice(0, 200)}/ can't be used: ${reason}`, {
+  return new WerfError("core/regexp-invalid", `/${source.slice(0, 200)}/ can't be used: ${reason}`, {
     hint: "write it in the syntax of Go's regexp package (RE2)",
   });
 }
