@@ -94,6 +94,15 @@ describe("build args", () => {
   });
 });
 
+it("doesn't depend on the machine that builds, where only helping stages run on it", async () => {
+  const arm = parsePlatform("linux/arm64");
+  const tool =
+    "FROM --platform=$BUILDPLATFORM golang AS build\nRUN make\nFROM scratch\nCOPY --from=build /x /\n";
+  expect(await digest(tool, { buildPlatform: arm })).toBe(await digest(tool));
+  const itself = "FROM --platform=$BUILDPLATFORM nginx\nUSER x";
+  expect(await digest(itself, { buildPlatform: arm })).not.toBe(await digest(itself));
+});
+
 describe("what is known only at the build", () => {
   it.each([
     ["a source of COPY", "FROM x\nCOPY $SRC /\n", true],

@@ -3,8 +3,9 @@ import type { TreeEntry } from "../../git/repository.js";
 import type { BuildContext } from "../context/context.js";
 import { matchSources } from "../context/sources.js";
 import type { Instruction } from "../dockerfile/instruction.js";
+import { stagesOfTarget } from "../dockerfile/plan.js";
 import { isRemoteSource } from "../dockerfile/remote-source.js";
-import type { DigestInputs, PlannedStage } from "../dockerfile/target-plan.js";
+import type { DigestInputs, StageBase } from "../dockerfile/target-plan.js";
 import { canonicalJson, type JsonValue } from "./canonical-json.js";
 import { sha3 } from "./sha3.js";
 
@@ -20,15 +21,20 @@ const domain = "werf-ts/1";
  */
 export async function stageDigest(inputs: DigestInputs): Promise<string> {
   const { plan, platform, context, cacheVersion = "" } = inputs;
+  const published = stagesOfTarget(plan);
   const stages: JsonValue[] = [];
-  for (const stage of plan.stages) stages.push(await stageFacts(stage, context));
+  for (const [index, { base, instructions }] of plan.stages.entries()) {
+    const facts: JsonValue[] = [];
+    for (const instruction of instructions) facts.push(await instructionFacts(instruction, context));
+    stages.push([baseFacts(base, published.has(index)), facts]);
+  }
   return sha3(canonicalJson([domain, platform, cacheVersion, stages]));
 }
 
-async function stageFacts({ base, instructions }: PlannedStage, context: BuildContext): Promise<JsonValue> {
-  const facts: JsonValue[] = [];
-  for (const instruction of instructions) facts.push(await instructionFacts(instruction, context));
-  return [{ ...base }, facts];
+/** What only helps to build doesn't make another image on another machine. */
+function baseFacts(base: StageBase, isPublished: boolean): JsonValue {
+  if (base.kind !== "image" || base.runsOnBuilder === undefined || isPublished) return { ...base };
+  return { kind: base.kind, reference: base.reference, runsOnBuilder: true };
 }
 
 async function instructionFacts(instruction: Instruction, context: BuildContext): Promise<JsonValue> {

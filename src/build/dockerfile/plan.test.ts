@@ -117,7 +117,7 @@ describe("stages", () => {
 describe("arguments", () => {
   it("expands FROM with global ARGs, build args first", () => {
     const file = "ARG V=1\nARG NAME=app:$V\nFROM --platform=$BUILDPLATFORM ${NAME}-${TARGETARCH} AS x";
-    const base = { kind: "image", platform: "linux/amd64" };
+    const base = { kind: "image", platform: "linux/amd64", runsOnBuilder: true };
     expect(plan(file).stages[0]?.base).toEqual({ ...base, reference: "app:1-amd64" });
     expect(plan(file, { args: { V: "2" } }).stages[0]?.base).toEqual({ ...base, reference: "app:2-amd64" });
     const platform = parsePlatform("linux/arm/v7");

@@ -48,6 +48,18 @@ export function planTarget(dockerfile: Dockerfile, options: PlanOptions): Target
   };
 }
 
+/** The target and the stages it is FROM: those whose layers are in the image. */
+export function stagesOfTarget(plan: TargetPlan): ReadonlySet<number> {
+  const stages = new Set<number>();
+  let index: number | undefined = plan.stages.length - 1;
+  while (index !== undefined) {
+    stages.add(index);
+    const base: StageBase | undefined = plan.stages[index]?.base;
+    index = base?.kind === "stage" ? base.stage : undefined;
+  }
+  return stages;
+}
+
 function inheritedScope(base: StageBase, scopes: readonly Scope[]): Scope {
   if (base.kind === "scratch") return scopeOfEnvironment(scratchEnvironment);
   return base.kind === "stage" ? (scopes[base.stage] ?? openScope) : openScope;
@@ -194,7 +206,12 @@ class StageLinks {
     if (stage !== undefined) return { kind: "stage", stage };
     const wanted = platform === undefined ? undefined : expandGlobal(platform, scope);
     if (wanted === "") throw syntaxError(position, `--platform=${platform} is empty`);
-    return { kind: "image", reference, ...(wanted === undefined ? {} : { platform: wanted }) };
+    return {
+      kind: "image",
+      reference,
+      ...(wanted === undefined ? {} : { platform: wanted }),
+      ...(/^\$(?:BUILDPLATFORM|\{BUILDPLATFORM\})$/.test(platform ?? "") ? { runsOnBuilder: true } : {}),
+    };
   }
 
   #triggersFor(index: number): readonly ParsedInstruction[] {

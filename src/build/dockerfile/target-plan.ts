@@ -1,14 +1,20 @@
 import type { BuildContext } from "../context/context.js";
 import type { Instruction, SourcePosition } from "./instruction.js";
 
-export type { ImageSource, Instruction, KeyValue, SourcePosition } from "./instruction.js";
+export type { Instruction, SourcePosition } from "./instruction.js";
 
 export type StageBase =
   | { readonly kind: "scratch" }
   /** Index into `TargetPlan.stages`. */
   | { readonly kind: "stage"; readonly stage: number }
   /** A reference as written, with global ARGs expanded; `platform` of `FROM --platform`. */
-  | { readonly kind: "image"; readonly reference: string; readonly platform?: string };
+  | {
+      readonly kind: "image";
+      readonly reference: string;
+      readonly platform?: string;
+      /** `--platform=$BUILDPLATFORM`: the platform is that of whichever machine builds. */
+      readonly runsOnBuilder?: true;
+    };
 
 export interface PlannedStage {
   readonly name?: string;

@@ -5,9 +5,9 @@ import { mediaTypes } from "../../../oci/media-types.js";
 import { type Platform, parsePlatform } from "../../../oci/platform.js";
 import type { ImageSource, Instruction, SourcePosition } from "../../dockerfile/instruction.js";
 import { parseTrigger } from "../../dockerfile/parser.js";
-import { linkSources } from "../../dockerfile/plan.js";
+import { linkSources, stagesOfTarget } from "../../dockerfile/plan.js";
 import { expandStage, type Scope, scopeOfEnvironment } from "../../dockerfile/scope.js";
-import type { PlannedStage, StageBase, TargetPlan } from "../../dockerfile/target-plan.js";
+import type { PlannedStage, StageBase } from "../../dockerfile/target-plan.js";
 import { writeLayer } from "../../layer/writer.js";
 import type { BaseImage, BuildRequest, BuiltImage, Engine } from "../engine.js";
 import { acceptance } from "./acceptance.js";
@@ -152,18 +152,6 @@ class NativeBuild {
     if (stage === undefined) throw new RangeError(`the stage ${index} is not built yet`);
     return stage;
   }
-}
-
-/** The target and the stages it is FROM: those whose layers are in the image. */
-function stagesOfTarget(plan: TargetPlan): ReadonlySet<number> {
-  const stages = new Set<number>();
-  let index: number | undefined = plan.stages.length - 1;
-  while (index !== undefined) {
-    stages.add(index);
-    const base: StageBase | undefined = plan.stages[index]?.base;
-    index = base?.kind === "stage" ? base.stage : undefined;
-  }
-  return stages;
 }
 
 /** Docker's layer types go with Docker's, OCI's with everything else. */

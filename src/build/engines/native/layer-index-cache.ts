@@ -35,6 +35,8 @@ export class LayerIndexes {
     const { digest } = layer.descriptor;
     const index = this.#known.get(digest) ?? this.#read(layer);
     this.#known.set(digest, index);
+    // A build that is tried again reads again.
+    index.catch(() => this.#known.delete(digest));
     return index;
   }
 
