@@ -17,7 +17,7 @@ import { readBundle } from "./bundle.js";
 import { bundleImages } from "./bundle-images.js";
 import { chartArtifact, writeArtifactBlobs } from "./bundle-manifest.js";
 import { packChart } from "./chart/chart.js";
-import { type CopyBundleInput, type CopyBundleResult, copyBundle } from "./copy-bundle.js";
+import { type CopyBundleInput, type CopyBundleResult, copyBundle, planBundleCopy } from "./copy-bundle.js";
 import { publishBundle } from "./publish-bundle.js";
 
 let run: TestRun;
@@ -139,6 +139,23 @@ describe("copyBundle to a registry", () => {
     const again = await copy();
     expect(again.digest).toBe(first.digest);
     expect(destination.calls.filter((call) => call.startsWith("write"))).toEqual([]);
+  });
+
+  it("can be planned, and the plan comes true", async () => {
+    const input = {
+      source,
+      reference: "v1.2.0",
+      destination,
+      tag: "v2.0.0",
+      rewriteFor: destination.address,
+    };
+    const lines = await planBundleCopy(run, input);
+    expect(destination.calls.filter((call) => call.startsWith("write"))).toEqual([]);
+    const result = await copyBundle(run, input);
+    expect(lines.at(-1)).toMatchObject({ action: "write-tag", tag: "v2.0.0", digest: result.digest });
+    expect(lines.filter((line) => line.action === "copy-blob")).toHaveLength(result.copy.blobs.uploaded);
+    const again = await planBundleCopy(run, input);
+    expect(new Set(again.map((line) => line.action))).toEqual(new Set(["keep"]));
   });
 
   it("takes the version from the commit when the tag is none, and the name as told", async () => {

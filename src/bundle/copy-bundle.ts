@@ -2,12 +2,13 @@ import pLimit from "p-limit";
 import { WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
 import { type CopyOptions, type CopyResult, copyImages } from "../oci/copy/copy-images.js";
-import type { CopyRequest } from "../oci/copy/plan.js";
+import { type CopyPlanLine, type CopyRequest, copyPlanLines } from "../oci/copy/plan.js";
+import { planCopy } from "../oci/copy/planner.js";
 import type { Digest } from "../oci/digest.js";
 import type { Store } from "../oci/store.js";
 import { type Bundle, readBundle } from "./bundle.js";
 import { type BundleImage, bundleImages, type FoundImage } from "./bundle-images.js";
-import { writeArtifactBlobs } from "./bundle-manifest.js";
+import { type ChartArtifact, writeArtifactBlobs } from "./bundle-manifest.js";
 import { bundleTag } from "./chart/version.js";
 import type { NamingOptions } from "./chart-name.js";
 import { relocatedChart } from "./relocated-chart.js";
@@ -54,6 +55,17 @@ export interface CopyBundleResult {
   readonly copy: CopyResult;
 }
 
+/** What is known before anything is written. */
+interface PreparedCopy {
+  readonly tag: string;
+  readonly bundle: Bundle;
+  readonly images: readonly FoundImage[];
+  readonly requests: readonly CopyRequest[];
+  /** Absent: the bundle is copied as it is. */
+  readonly relocated?: ChartArtifact;
+  readonly options: CopyOptions;
+}
+
 /**
  * Copies a bundle with all its images: whole indexes, by digest, images first and the bundle's tag last, so that
  * nothing half-copied is ever under a tag.
@@ -64,28 +76,8 @@ export async function copyBundle(
   input: CopyBundleInput,
 ): Promise<CopyBundleResult> {
   const { source, destination } = input;
-  const tag = bundleTag(input.tag);
-  const bundle = await readBundle(source, input.reference);
-  const images = await findImages(run, bundle, input);
-  checkTags(bundle, images, tag);
-  const relocated =
-    input.rewriteFor === undefined
-      ? undefined
-      : await relocatedChart(bundle, images, {
-          ...input,
-          repository: input.rewriteFor,
-          tag,
-        });
-  const requests = images.map(
-    (image): CopyRequest => ({
-      source,
-      destination,
-      reference: image.digest,
-      tags: image.tag === undefined ? [] : [image.tag],
-    }),
-  );
-  const options: CopyOptions = { referrers: true, ...input.copy };
-  const copied = await copyImages(run, unique(requests), options);
+  const { tag, bundle, images, requests, relocated, options } = await prepare(run, input);
+  const copied = await copyImages(run, requests, options);
   if (relocated === undefined) {
     await copyImages(run, [{ source, destination, reference: bundle.digest, tags: [tag] }], options);
   } else {
@@ -102,6 +94,57 @@ export async function copyBundle(
     sourceDigest: bundle.digest,
     images: images.map((image) => relocatedImage(image, input.rewriteFor)),
     copy: copied,
+  };
+}
+
+/** What `copyBundle` would do with the same input, as lines; writes nothing. */
+export async function planBundleCopy(
+  run: Pick<RunContext, "signal" | "emit">,
+  input: CopyBundleInput,
+): Promise<readonly CopyPlanLine[]> {
+  const { source, destination } = input;
+  const { tag, bundle, requests, relocated, options } = await prepare(run, input);
+  const asItIs = { source, destination, reference: bundle.digest, tags: [tag] };
+  if (relocated === undefined) return copyPlanLines(await planCopy(run, [...requests, asItIs], options));
+  const lines = copyPlanLines(await planCopy(run, requests, options));
+  const there = await destination.statManifest(tag);
+  const isThere = there.kind === "present" && there.descriptor.digest === relocated.manifest.digest;
+  return [
+    ...lines,
+    {
+      action: isThere ? "keep" : "write-tag",
+      from: source.address,
+      to: destination.address,
+      digest: relocated.manifest.digest,
+      tag,
+      reason: isThere ? "the bundle is there" : "the bundle, with values for its new place",
+    },
+  ];
+}
+
+async function prepare(
+  run: Pick<RunContext, "signal" | "emit">,
+  input: CopyBundleInput,
+): Promise<PreparedCopy> {
+  const { source, destination, rewriteFor } = input;
+  const tag = bundleTag(input.tag);
+  const bundle = await readBundle(source, input.reference);
+  const images = await findImages(run, bundle, input);
+  checkTags(bundle, images, tag);
+  const requests = images.map(
+    (image): CopyRequest => ({
+      source,
+      destination,
+      reference: image.digest,
+      tags: image.tag === undefined ? [] : [image.tag],
+    }),
+  );
+  const options = { referrers: true, ...input.copy };
+  const common = { tag, bundle, images, requests: unique(requests), options };
+  if (rewriteFor === undefined) return common;
+  return {
+    ...common,
+    relocated: await relocatedChart(bundle, images, { ...input, repository: rewriteFor, tag }),
   };
 }
 

@@ -70,12 +70,12 @@ export class MemoryStore implements Store {
     const parsed = parseManifest(manifest, this.address);
     for (const blob of blobsOf(parsed)) {
       if (!this.blobs.has(blob.digest) && !isForeignLayer(blob) && blob.urls === undefined) {
-        throw new WerfError("registry/blob-unknown", `${blob.digest} is unknown to ${this.address}`);
+        throw new WerfError("registry/content-missing", `${blob.digest} is unknown to ${this.address}`);
       }
     }
     for (const child of childrenOf(parsed)) {
       if (!this.manifests.has(child.digest)) {
-        throw new WerfError("registry/manifest-unknown", `${child.digest} is unknown to ${this.address}`);
+        throw new WerfError("registry/content-missing", `${child.digest} is unknown to ${this.address}`);
       }
     }
     this.manifests.set(manifest.digest, manifest);

@@ -81,7 +81,7 @@ async function checkReadable(path: string, file: string): Promise<void> {
  * The one bundle among the tags of a store.
  * @throws WerfError `bundle/missing` when there is none, `bundle/ambiguous` when there are several
  */
-export async function findBundle(store: Store): Promise<string> {
+async function findBundle(store: Store): Promise<string> {
   const found: string[] = [];
   for await (const tag of store.listTags()) {
     const read = await store.readManifest(tag);

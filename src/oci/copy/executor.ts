@@ -110,7 +110,7 @@ class Executor {
         try {
           await write();
         } catch (error) {
-          if (!isWerfError(error) || error.code !== "registry/blob-unknown") throw error;
+          if (!isWerfError(error) || error.code !== "registry/content-missing") throw error;
           // A mount or a HEAD was answered for a blob that isn't there after all: send them, once.
           for (const blob of blobs) await this.#transfer.send(blob);
           await write();
