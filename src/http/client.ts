@@ -90,7 +90,8 @@ class Client implements HttpClient {
     signal.throwIfAborted();
     const { method, body } = request;
     const { url } = hop;
-    const { dispatcher, proxy } = await this.#transport.route(url, isSource(body) ? "upload" : "read");
+    const route = await this.#transport.route(url, isSource(body) ? "upload" : "read");
+    const { dispatcher, proxy } = route;
     const translate = (error: unknown): Error =>
       signal.aborted && signal.reason instanceof Error
         ? signal.reason
@@ -111,7 +112,10 @@ class Client implements HttpClient {
       });
       return httpResponse(answer, { url: url.href, printable: printable(url) }, translate);
     } catch (error) {
-      throw sourceFailure(opened) ?? translate(error);
+      const failure = sourceFailure(opened) ?? translate(error);
+      const untrusted = failure instanceof WerfError && failure.code === "http/tls";
+      if (untrusted && (await this.#transport.trustsMore(route))) return this.#send(request, hop);
+      throw failure;
     }
   }
 

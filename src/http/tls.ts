@@ -13,27 +13,38 @@ const systemBundles = [
 ];
 
 /**
- * One TLS context for all connections of a run: making one parses every certificate. It trusts Node's own
- * roots, those of the system (or of SSL_CERT_FILE, as Go's programs do), NODE_EXTRA_CA_CERTS and `caFile`.
+ * The authorities (PEM) that the environment and `caFile` name besides Node's own: NODE_EXTRA_CA_CERTS, and
+ * SSL_CERT_FILE as Go's programs read it.
  * @throws WerfError `http/ca-unreadable`
  */
-export async function trustedContext(env: Environment, caFile: string | undefined): Promise<SecureContext> {
-  const named = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"], caFile].filter(
+export async function namedAuthorities(env: Environment, caFile: string | undefined): Promise<string[]> {
+  const files = [env["NODE_EXTRA_CA_CERTS"], env["SSL_CERT_FILE"], caFile].filter(
     (file): file is string => file !== undefined && file !== "",
   );
-  const texts = await Promise.all(named.map(readAuthorities));
-  if (!env["SSL_CERT_FILE"]) texts.push(await readSystemBundle());
+  return (await Promise.all(files.map(readAuthorities))).flatMap(certificates);
+}
+
+/** The authorities of the system that Node doesn't have, an administrator's among them. */
+export async function systemAuthorities(): Promise<string[]> {
   const known = new Set(rootCertificates.map(body));
-  const extra = new Map<string, string>();
-  for (const pem of texts.flatMap(certificates)) {
-    if (!known.has(body(pem))) extra.set(body(pem), pem);
+  for (const file of systemBundles) {
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    if (text !== undefined) return certificates(text).filter((pem) => !known.has(body(pem)));
   }
-  if (extra.size === 0) return createSecureContext();
+  return [];
+}
+
+/**
+ * One TLS context for all connections of a run: with authorities beyond Node's own, making one parses every
+ * certificate. @throws WerfError `http/ca-unreadable`
+ */
+export function trustedContext(authorities: readonly string[]): SecureContext {
+  if (authorities.length === 0) return createSecureContext();
   try {
-    return createSecureContext({ ca: [...rootCertificates, ...extra.values()] });
+    return createSecureContext({ ca: [...rootCertificates, ...authorities] });
   } catch (cause) {
     throw new WerfError("http/ca-unreadable", `a certificate authority can't be read: ${messageOf(cause)}`, {
-      hint: `look into ${named.join(", ") || "the certificates of the system"}`,
+      hint: "look into the files of NODE_EXTRA_CA_CERTS and SSL_CERT_FILE, and the certificates of the system",
       cause,
     });
   }
@@ -51,14 +62,6 @@ async function readAuthorities(file: string): Promise<string> {
   }
   if (certificates(text).length > 0) return text;
   throw new WerfError("http/ca-unreadable", `the CA file ${file} has no certificate in PEM form`);
-}
-
-async function readSystemBundle(): Promise<string> {
-  for (const file of systemBundles) {
-    const text = await readFile(file, "utf8").catch(() => undefined);
-    if (text !== undefined) return text;
-  }
-  return "";
 }
 
 function certificates(text: string): string[] {

@@ -2,7 +2,7 @@ import type { SecureContext } from "node:tls";
 import type { Dispatcher } from "undici";
 import type { Redactor } from "../core/run-context.js";
 import { type ProxyRules, proxyRules } from "./proxy.js";
-import { trustedContext } from "./tls.js";
+import { namedAuthorities, systemAuthorities, trustedContext } from "./tls.js";
 
 export interface TransportOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -14,6 +14,8 @@ export interface TransportOptions {
 export interface Route {
   readonly dispatcher: Dispatcher;
   readonly proxy: URL | undefined;
+  /** Whether the authorities of the system are trusted on it. */
+  readonly trustsSystem: boolean;
 }
 
 /**
@@ -31,7 +33,8 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   #rules: ProxyRules | undefined;
-  #context: Promise<SecureContext> | undefined;
+  readonly #contexts = new Map<boolean, Promise<SecureContext>>();
+  #trustsSystem = false;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -42,13 +45,24 @@ export class Transport {
     this.#rules ??= proxyRules(this.#options.env, this.#options.secrets);
     const proxy = this.#rules.proxyOf(url);
     const verify = !this.#options.skipTlsVerifyHosts.has(url.host);
-    const key = `${lane} ${verify} ${proxy?.href ?? "direct"}`;
+    const trustsSystem = this.#trustsSystem;
+    const key = `${lane} ${verify} ${trustsSystem} ${proxy?.href ?? "direct"}`;
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {
-      dispatcher = this.#create(proxy, verify);
+      dispatcher = this.#create(proxy, verify, trustsSystem);
       this.#dispatchers.set(key, dispatcher);
     }
-    return { dispatcher: await dispatcher, proxy };
+    return { dispatcher: await dispatcher, proxy, trustsSystem };
+  }
+
+  /**
+   * After a certificate was not trusted: whether a new route trusts more. The authorities of the system are
+   * looked at only then, because reading them costs each run what few need.
+   */
+  async trustsMore(route: Route): Promise<boolean> {
+    if (route.trustsSystem || this.#options.env["SSL_CERT_FILE"]) return false;
+    this.#trustsSystem ||= (await systemAuthorities()).length > 0;
+    return this.#trustsSystem;
   }
 
   /** Ends every connection, also one whose answer nobody has read. */
@@ -58,9 +72,10 @@ export class Transport {
     await Promise.allSettled(dispatchers.map(async (d) => (await d).destroy()));
   }
 
-  async #create(proxy: URL | undefined, verify: boolean): Promise<Dispatcher> {
-    this.#context ??= trustedContext(this.#options.env, this.#options.caFile);
-    const [undici, secureContext] = await Promise.all([import("./undici.js"), this.#context]);
+  async #create(proxy: URL | undefined, verify: boolean, trustsSystem: boolean): Promise<Dispatcher> {
+    const context = this.#contexts.get(trustsSystem) ?? this.#createContext(trustsSystem);
+    this.#contexts.set(trustsSystem, context);
+    const [undici, secureContext] = await Promise.all([import("undici"), context]);
     const tls = { secureContext, rejectUnauthorized: verify, timeout: connectTimeoutMs };
     const pool = { connections: connectionsPerHost, pipelining: 1, keepAliveTimeout: keepAliveMs };
     if (proxy === undefined) return new undici.Agent({ ...pool, connect: tls });
@@ -76,6 +91,11 @@ export class Transport {
       // Plain http:// goes in absolute form: companies' proxies refuse CONNECT to port 80.
       proxyTunnel: false,
     });
+  }
+
+  async #createContext(trustsSystem: boolean): Promise<SecureContext> {
+    const named = await namedAuthorities(this.#options.env, this.#options.caFile);
+    return trustedContext(trustsSystem ? [...named, ...(await systemAuthorities())] : named);
   }
 }
 
