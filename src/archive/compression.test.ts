@@ -1,9 +1,10 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { deflateRawSync, gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { requirePeer } from "../../test/support/registries.js";
 import { decompress, detectCompression, gunzip } from "./compression.js";
 import { gzip } from "./gzip.js";
 import { unzstd } from "./zstd.js";
@@ -42,8 +43,6 @@ describe("gzip", () => {
     const extra = Buffer.from("any bytes");
     const bytes = await collect(gzip(stream(Buffer.from("chart")), { extra, comment: "Helm", level: 9 }));
     expect(gunzipSync(bytes).toString()).toBe("chart");
-    const { stdout } = spawnSync("file", ["-"], { input: bytes, encoding: "utf8" });
-    if (stdout !== null && stdout !== "") expect(stdout).toContain("has comment");
     expect(bytes.subarray(12, 12 + extra.length).equals(extra)).toBe(true);
     expect(bytes.subarray(12 + extra.length).toString("latin1")).toMatch(/^Helm\0/);
   });
@@ -122,10 +121,9 @@ describe("decompress", () => {
   });
 });
 
-const zstd = spawnSync("zstd", ["--version"]).error === undefined;
-const ci = process.env["CI"] === "true";
+const zstd = requirePeer("zstd");
 
-describe.skipIf(!zstd && !ci)("zstd", () => {
+describe.skipIf(zstd === undefined)("zstd", () => {
   async function compress(bytes: Uint8Array, ...options: string[]): Promise<Buffer> {
     const running = promisify(execFile)("zstd", ["-q", "-c", ...options], {
       encoding: "buffer",

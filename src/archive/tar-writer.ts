@@ -6,12 +6,11 @@ import {
   checksumOf,
   fields,
   paddingOf,
-  type TarEntryType,
   type TarHeader,
   typeFlags,
 } from "./tar-header.js";
 
-export type { TarEntryType, TarHeader };
+export type { TarHeader };
 
 export interface TarItem {
   readonly header: TarHeader;

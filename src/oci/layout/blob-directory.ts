@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Digest, isDigest, VerifyStream } from "../digest.js";
 import { type BlobSpace, blobPath } from "./blob-space.js";
 
-const partialPrefix = ".werf-ts-partial-";
+/** In the name of whatever isn't finished yet. */
+export const partialMark = ".werf-ts-partial-";
 const partialMaxAgeMs = 24 * 60 * 60 * 1000;
 
 /** Blobs as files below a directory. What is written becomes visible when it is whole and verified. */
@@ -36,9 +37,13 @@ export class BlobDirectory implements BlobSpace {
     return createReadStream(this.#path(digest), { highWaterMark: 256 * 1024 });
   }
 
+  readWhole(digest: Digest): Promise<Uint8Array> {
+    return readFile(this.#path(digest));
+  }
+
   /** @throws WerfError `oci/digest-mismatch` */
   async write(blob: { readonly digest: Digest; readonly size: number }, content: Readable): Promise<void> {
-    this.#partial ??= mkdtemp(join(this.#root, partialPrefix));
+    this.#partial ??= mkdtemp(join(this.#root, partialMark));
     const partial = join(await this.#partial, randomUUID());
     try {
       await pipeline(content, new VerifyStream(blob, this.#address), createWriteStream(partial));
@@ -79,7 +84,7 @@ export class BlobDirectory implements BlobSpace {
     this.#partial = undefined;
     if (own !== undefined) await rm(own, { recursive: true, force: true });
     for (const name of await namesIn(this.#root)) {
-      if (!name.startsWith(partialPrefix)) continue;
+      if (!name.includes(partialMark)) continue;
       const path = join(this.#root, name);
       const found = await stat(path).catch(() => undefined);
       if (found !== undefined && now.getTime() - found.mtimeMs > partialMaxAgeMs)

@@ -7,6 +7,8 @@ export interface BlobSpace {
   sizeOf(digest: Digest): Promise<number | undefined>;
   /** The bytes of a blob that is there. */
   read(digest: Digest): Readable;
+  /** The same at once, for manifests. */
+  readWhole(digest: Digest): Promise<Uint8Array>;
 }
 
 /** image-layout.md, "Blobs": `blobs/<alg>/<encoded>`. */

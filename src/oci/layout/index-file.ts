@@ -1,21 +1,29 @@
+import { randomUUID } from "node:crypto";
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import type { Clock } from "../../core/run-context.js";
 import { LayoutIndex } from "./layout-index.js";
 import type { IndexChange, IndexKeeper } from "./writable-layout-store.js";
 
+/** A layout of 10,000 tags would else be written 10,000 times. */
+const unwrittenShare = 1 / 16;
+
 /**
- * `index.json` on disk, replaced as a whole. Changes that come while one is being written are written together;
- * when another process has written the file meanwhile, the changes are made to what it wrote.
+ * `index.json` on disk, replaced as a whole. It is written behind the changes, several at once, and at the latest by
+ * `flush`; a process that is killed before leaves a good index that lacks the last ones. When another process has
+ * written it meanwhile, the changes are made to what that wrote.
  */
 export class IndexFile implements IndexKeeper {
   readonly #path: string;
   readonly #source: string;
+  readonly #clock: Clock;
   #current: LayoutIndex;
   #stamp: string;
   #pending: IndexChange[] = [];
-  #scheduled: Promise<void> | undefined;
-  #running: Promise<void> = Promise.resolve();
+  #writing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
-  private constructor(path: string, source: string, current: LayoutIndex, stamp: string) {
+  private constructor(path: string, source: string, clock: Clock, current: LayoutIndex, stamp: string) {
+    this.#clock = clock;
     this.#path = path;
     this.#source = source;
     this.#current = current;
@@ -23,32 +31,43 @@ export class IndexFile implements IndexKeeper {
   }
 
   /** A file that isn't there counts as an empty index. @throws WerfError `oci/layout-invalid` */
-  static async open(path: string, source: string): Promise<IndexFile> {
+  static async open(path: string, source: string, clock: Clock): Promise<IndexFile> {
     const stamp = await stampOf(path);
     const current = stamp === absent ? LayoutIndex.empty() : LayoutIndex.parse(await readFile(path), source);
-    return new IndexFile(path, source, current, stamp);
+    return new IndexFile(path, source, clock, current, stamp);
   }
 
   get current(): LayoutIndex {
     return this.#current;
   }
 
-  change(change: IndexChange): Promise<void> {
+  change(change: IndexChange): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
     change(this.#current);
     this.#pending.push(change);
-    this.#scheduled ??= this.#schedule();
-    return this.#scheduled;
+    if (this.#pending.length >= this.#current.size * unwrittenShare) this.#writing ??= this.#write();
   }
 
-  async #schedule(): Promise<void> {
-    await this.#running;
-    this.#scheduled = undefined;
-    const writing = this.#write();
-    this.#running = writing.catch(() => undefined);
-    await writing;
+  async flush(): Promise<void> {
+    do {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#pending.length > 0) this.#writing ??= this.#write();
+      await this.#writing;
+    } while (this.#pending.length > 0 || this.#failure !== undefined);
   }
 
+  /** Never rejects: the failure is told to the next who asks. */
   async #write(): Promise<void> {
+    try {
+      await withLock(`${this.#path}.werf-ts-lock`, this.#clock, () => this.#replace());
+    } catch (error) {
+      this.#failure = { error };
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #replace(): Promise<void> {
     if ((await stampOf(this.#path)) !== this.#stamp) {
       const fresh = LayoutIndex.parse(await readFile(this.#path), this.#source);
       for (const change of this.#pending) change(fresh);
@@ -57,6 +76,28 @@ export class IndexFile implements IndexKeeper {
     this.#pending = [];
     await replaceFile(this.#path, this.#current.toBytes());
     this.#stamp = await stampOf(this.#path);
+  }
+}
+
+const lockPollMs = 20;
+const lockPolls = 250;
+
+/** One process at a time. Who holds the lock for five seconds was killed: the work takes milliseconds. */
+async function withLock(path: string, clock: Clock, work: () => Promise<void>): Promise<void> {
+  for (let polls = 0; ; polls++) {
+    try {
+      await (await open(path, "wx")).close();
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    if (polls < lockPolls) await clock.sleep(lockPollMs);
+    else await rm(path, { force: true });
+  }
+  try {
+    await work();
+  } finally {
+    await rm(path, { force: true });
   }
 }
 
@@ -75,7 +116,7 @@ async function stampOf(path: string): Promise<string> {
 
 /** Readers see the old bytes or the new ones, also after a loss of power. */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${path}.werf-ts-partial`;
+  const partial = `${path}.werf-ts-partial-${randomUUID()}`;
   try {
     const file = await open(partial, "w");
     try {

@@ -24,8 +24,8 @@ afterEach(() => run.dispose());
 const blobFile = (digest: Digest): string => join(root, "blobs", "sha256", hexOf(digest));
 const indexOf = async (): Promise<{ manifests: Descriptor[]; [field: string]: unknown }> =>
   JSON.parse(await readFile(join(root, "index.json"), "utf8"));
-const listed = async (): Promise<unknown[]> =>
-  (await indexOf()).manifests.map((d) => d.annotations?.["org.opencontainers.image.ref.name"] ?? d.digest);
+const named = (entries: readonly Descriptor[]): string[] =>
+  entries.map((d) => d.annotations?.["org.opencontainers.image.ref.name"] ?? d.digest);
 
 describe("openLayoutDirectory to write", () => {
   it("makes a layout as the standard wants it, and nothing else", async () => {
@@ -47,13 +47,13 @@ describe("openLayoutDirectory to write", () => {
   it("lists what has a tag and what no index contains", async () => {
     const store = await openLayoutDirectory(run, "layout", "write");
     const [one, two] = [await putImage(store, "one"), await putImage(store, "two", "two")];
-    expect(new Set(await listed())).toEqual(new Set([one.digest, "two"]));
+    expect(new Set(named(store.listEntries()))).toEqual(new Set([one.digest, "two"]));
     const index = await putIndex(store, [one, two]);
-    expect(new Set(await listed())).toEqual(new Set([index.digest, "two"]));
+    expect(new Set(named(store.listEntries()))).toEqual(new Set([index.digest, "two"]));
     // Writing it again doesn't list it again.
     await store.writeManifest(one);
     await store.deleteTag("two");
-    expect(new Set(await listed())).toEqual(new Set([index.digest, two.digest]));
+    expect(new Set(named(store.listEntries()))).toEqual(new Set([index.digest, two.digest]));
     expect(await store.statManifest(one.digest)).toMatchObject({ kind: "present" });
   });
 
@@ -63,7 +63,7 @@ describe("openLayoutDirectory to write", () => {
     const index = await putIndex(store, [one, two], "multi");
     expect(await store.deleteManifest(one.digest)).toMatchObject({ kind: "refused", reason: "in-use" });
     expect(await store.deleteManifest(index.digest)).toEqual({ kind: "deleted" });
-    expect(await listed()).toEqual([one.digest, two.digest].sort());
+    expect(named(store.listEntries())).toEqual([one.digest, two.digest].sort());
     await store.close("done");
     const again = await openLayoutDirectory(run, "layout", "read");
     expect(await again.readManifest(one.digest)).toMatchObject({
@@ -96,7 +96,31 @@ describe("openLayoutDirectory to write", () => {
     const tags = Array.from({ length: 50 }, (_, i) => `t${i}`);
     await Promise.all(tags.map((tag) => store.writeManifest(image, tag)));
     await store.deleteTag("t7");
-    expect((await listed()).sort()).toEqual(["first", "other", ...tags.filter((tag) => tag !== "t7")].sort());
+    await Promise.all([store.close("done"), other.close("done")]);
+    expect(named((await indexOf()).manifests).sort()).toEqual(
+      ["first", "other", ...tags.filter((tag) => tag !== "t7")].sort(),
+    );
+  });
+
+  it("goes on after a run that was killed while it wrote the index", async () => {
+    const sleeps: number[] = [];
+    const clock = { now: () => new Date(), sleep: async (ms: number) => void sleeps.push(ms) };
+    const store = await openLayoutDirectory({ ...run, clock }, "layout", "write");
+    await writeFile(join(root, "index.json.werf-ts-lock"), "");
+    await putImage(store, "app", "v1");
+    await store.close("done");
+    expect(named((await indexOf()).manifests)).toEqual(["v1"]);
+    expect(sleeps.length).toBeGreaterThan(100);
+    expect((await readdir(root)).sort()).toEqual(["blobs", "index.json", "oci-layout"]);
+  });
+
+  it("fails when it can't keep the index", async () => {
+    const store = await openLayoutDirectory(run, "layout", "write");
+    await putImage(store, "app", "v1");
+    await rm(root, { recursive: true, maxRetries: 5 });
+    await expect(store.deleteTag("v1").then(() => store.close("done"))).rejects.toMatchObject({
+      code: "ENOENT",
+    });
   });
 
   it("keeps what others wrote into the index", async () => {
@@ -105,6 +129,7 @@ describe("openLayoutDirectory to write", () => {
     await writeFile(join(root, "index.json"), '{"schemaVersion":2,"annotations":{"a":"b"},"manifests":[]}');
     const store = await openLayoutDirectory(run, "layout", "write");
     await putImage(store, "app", "v1");
+    await store.close("done");
     expect(await indexOf()).toMatchObject({
       annotations: { a: "b" },
       manifests: [{ size: expect.any(Number) }],
@@ -217,9 +242,8 @@ describe("openLayoutDirectory to read", () => {
     await expect(store.readManifest("v1")).rejects.toMatchObject({ code: "oci/digest-mismatch" });
     await expect(store.statManifest("v1")).rejects.toMatchObject({ code: "oci/digest-mismatch" });
     await rm(blobFile(image.digest));
-    for (const read of [store.readManifest("v1"), store.statManifest("v1")]) {
-      await expect(read).rejects.toMatchObject({ code: "oci/blob-missing" });
-    }
+    await expect(store.readManifest("v1")).rejects.toMatchObject({ code: "oci/blob-missing" });
+    await expect(store.statManifest("v1")).rejects.toMatchObject({ code: "oci/blob-missing" });
   });
 
   it("verifies blobs while they are read", async () => {

@@ -2,7 +2,7 @@ import { mkdir, open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { WerfError } from "../../core/errors.js";
 import type { RunContext } from "../../core/run-context.js";
-import { BlobDirectory } from "./blob-directory.js";
+import { BlobDirectory, partialMark } from "./blob-directory.js";
 import { IndexFile, replaceFile } from "./index-file.js";
 import {
   checkLayoutFile,
@@ -39,7 +39,7 @@ export async function openLayoutDirectory(
     address,
     place,
     blobs,
-    index: await IndexFile.open(join(place, indexFileName), `${address}: ${indexFileName}`),
+    index: await IndexFile.open(join(place, indexFileName), `${address}: ${indexFileName}`, run.clock),
     finish: () => blobs.removePartials(run.clock.now()),
   });
 }
@@ -49,7 +49,7 @@ async function makeLayout(place: string, address: string): Promise<void> {
   const names = await readdir(place);
   if (names.includes(layoutFileName)) {
     checkLayoutFile(await readPart(place, layoutFileName, maxLayoutFileBytes, address), address);
-  } else if (names.some((name) => !name.includes("werf-ts-partial"))) {
+  } else if (names.some((name) => !name.includes(partialMark))) {
     throw new WerfError("oci/layout-not-empty", `${address} is neither an OCI image layout nor empty`, {
       hint: "name another directory, or empty this one",
     });

@@ -75,6 +75,11 @@ export class LayoutIndex {
     return [...this.#tagged.keys()].sort(compare);
   }
 
+  /** About how many entries it has. */
+  get size(): number {
+    return this.#tagged.size + this.#untagged.size;
+  }
+
   hasTag(tag: string): boolean {
     return this.#tagged.has(tag);
   }

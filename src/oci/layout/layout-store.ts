@@ -1,5 +1,4 @@
 import { pipeline, type Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { WerfError } from "../../core/errors.js";
 import type { BodySource } from "../../core/http.js";
 import type { DeleteResult, DeletionRules } from "../deletion.js";
@@ -100,7 +99,8 @@ export class LayoutStore implements Store {
         `${this.address}: the manifest ${digest} has ${size} bytes; at most ${maxManifestBytes} are read`,
       );
     }
-    const bytes = await buffer(await this.readBlob({ digest, size }));
+    const bytes = await this.#blobs.readWhole(digest);
+    checkManifestDigest({ bytes, mediaType, digest }, `reading a manifest from ${this.address}`);
     return { bytes, mediaType, digest };
   }
 
@@ -113,8 +113,8 @@ export class LayoutStore implements Store {
   async #loadGraph(): Promise<ManifestGraph> {
     const graph = new ManifestGraph(this.address);
     await graph.load(this.#index.current.entries(), async (descriptor, isListed) => {
-      const isSparse = !isListed && (await this.#blobs.sizeOf(descriptor.digest)) === undefined;
-      return isSparse ? undefined : this.#readManifest(descriptor);
+      if (!isListed && (await this.#blobs.sizeOf(descriptor.digest)) === undefined) return undefined;
+      return this.#readManifest(descriptor);
     });
     return graph;
   }
@@ -176,12 +176,16 @@ export class LayoutStore implements Store {
   }
 }
 
-/** @throws WerfError `oci/digest-mismatch` when a manifest isn't what its digest says */
-export function checkManifestDigest(manifest: RawManifest, address: string): void {
+/**
+ * `doing` begins the message: what is being done with it, and where.
+ * @throws WerfError `oci/digest-mismatch` when a manifest isn't what its digest says
+ */
+export function checkManifestDigest(manifest: RawManifest, doing: string): void {
   const actual = digestOf(manifest.bytes, algorithmOf(manifest.digest));
   if (actual === manifest.digest) return;
   throw new WerfError(
     "oci/digest-mismatch",
-    `writing a manifest to ${address}: its digest should be ${manifest.digest}, and is ${actual}`,
+    `${doing}: its digest should be ${manifest.digest}, and is ${actual}`,
+    { hint: "it was damaged or changed; take it from its source again" },
   );
 }

@@ -52,10 +52,8 @@ export async function createLayoutTar(run: RunContext, file: string): Promise<La
     finish,
     index: {
       current,
-      change(change) {
-        change(current);
-        return Promise.resolve();
-      },
+      change: (change) => change(current),
+      flush: () => Promise.resolve(),
     },
   });
 }

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { putBlob, putImage, putIndex } from "../../../test/contract/layout-content.js";
+import { requirePeer } from "../../../test/support/registries.js";
 import { type TestRun, testRun } from "../../../test/support/run-context.js";
 import { type TarItem, writeTar } from "../../archive/tar-writer.js";
 import { copyImages } from "../copy/copy-images.js";
@@ -18,7 +19,7 @@ import { openLayoutTar } from "./layout-tar.js";
 import { createLayoutTar } from "./layout-tar-writer.js";
 
 const exec = promisify(execFile);
-const lacksZstd = spawnSync("zstd", ["--version"]).error !== undefined && process.env["CI"] !== "true";
+const lacksZstd = requirePeer("zstd") === undefined;
 let run: TestRun;
 let file: string;
 let staging: string;

@@ -112,7 +112,12 @@ async function readPart(
       `${address}: ${name} has ${range.size} bytes; at most ${limit} are read`,
     );
   }
-  return Buffer.concat(await Readable.from(rangeOf(tar, range)).toArray());
+  return wholeOf(tar, range);
+}
+
+async function wholeOf(tar: FileHandle, { offset, size }: Range): Promise<Uint8Array> {
+  const { bytesRead, buffer } = await tar.read(Buffer.alloc(size), 0, size, offset);
+  return buffer.subarray(0, bytesRead);
 }
 
 async function* rangeOf(tar: FileHandle, { offset, size }: Range): AsyncGenerator<Buffer, void, undefined> {
@@ -141,7 +146,14 @@ class TarBlobs implements BlobSpace {
   }
 
   read(digest: Digest): Readable {
-    const range = this.#ranges.get(blobPath(digest)) ?? { offset: 0, size: 0 };
-    return Readable.from(rangeOf(this.#tar, range), { objectMode: false });
+    return Readable.from(rangeOf(this.#tar, this.#rangeOf(digest)), { objectMode: false });
+  }
+
+  readWhole(digest: Digest): Promise<Uint8Array> {
+    return wholeOf(this.#tar, this.#rangeOf(digest));
+  }
+
+  #rangeOf(digest: Digest): Range {
+    return this.#ranges.get(blobPath(digest)) ?? { offset: 0, size: 0 };
   }
 }

@@ -1,8 +1,11 @@
+import pLimit from "p-limit";
 import { WerfError } from "../../core/errors.js";
 import type { Descriptor } from "../descriptor.js";
 import type { Digest } from "../digest.js";
 import { blobsOf, childrenOf, maxIndexDepth } from "../graph.js";
 import { descriptorOf, type Manifest, parseManifest, type RawManifest } from "../manifest.js";
+
+const readsAtOnce = 16;
 
 /** What the layout knows of one manifest. */
 export interface KnownManifest {
@@ -35,19 +38,26 @@ export class ManifestGraph {
     entries: Iterable<Descriptor>,
     read: (descriptor: Descriptor, isListed: boolean) => Promise<RawManifest | undefined>,
   ): Promise<void> {
-    const visit = async (descriptor: Descriptor, depth: number): Promise<void> => {
-      if (this.#known.has(descriptor.digest)) return;
+    const limit = pLimit(readsAtOnce);
+    let level = [...entries];
+    for (let depth = 0; level.length > 0; depth++) {
       if (depth > maxIndexDepth) {
         throw new WerfError(
           "oci/index-too-deep",
-          `${this.#source}: indexes lie in indexes more than ${maxIndexDepth} deep, at ${descriptor.digest}`,
+          `${this.#source}: indexes lie in indexes more than ${maxIndexDepth} deep, at ${level[0]?.digest}`,
         );
       }
-      const raw = await read(descriptor, depth === 0);
-      if (raw === undefined) return;
-      for (const child of childrenOf(this.add(raw))) await visit(child, depth + 1);
-    };
-    for (const entry of entries) await visit(entry, 0);
+      const unknown = new Map(level.filter((d) => !this.#known.has(d.digest)).map((d) => [d.digest, d]));
+      const below = await Promise.all(
+        [...unknown.values()].map((descriptor) =>
+          limit(async () => {
+            const raw = await read(descriptor, depth === 0);
+            return raw === undefined ? [] : childrenOf(this.add(raw));
+          }),
+        ),
+      );
+      level = below.flat();
+    }
   }
 
   add(raw: RawManifest): Manifest {

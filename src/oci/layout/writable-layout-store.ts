@@ -16,8 +16,10 @@ export type IndexChange = (index: LayoutIndex) => void;
 /** The index of a layout that is written to. */
 export interface IndexKeeper {
   readonly current: LayoutIndex;
-  /** Resolves when the change is kept. */
-  change(change: IndexChange): Promise<void>;
+  /** Takes effect at once, and is kept soon after, together with others. @throws what keeping failed with before */
+  change(change: IndexChange): void;
+  /** Resolves when every change is kept. */
+  flush(): Promise<void>;
 }
 
 export interface WritableLayoutParts extends LayoutParts {
@@ -33,7 +35,7 @@ export interface WritableLayoutParts extends LayoutParts {
  */
 export class WritableLayoutStore extends LayoutStore {
   readonly #parts: WritableLayoutParts;
-  /** Blobs of manifests that were deleted; what no other manifest has goes when the store is closed. */
+  /** Manifests that were deleted and their blobs: what no other manifest has goes when the store is closed. */
   readonly #condemned = new Set<Digest>();
 
   constructor(parts: WritableLayoutParts) {
@@ -62,7 +64,7 @@ export class WritableLayoutStore extends LayoutStore {
    *   `oci/manifest-schema1`, `oci/manifest-too-large`, `oci/digest-mismatch`
    */
   override async writeManifest(manifest: RawManifest, tag?: string): Promise<void> {
-    checkManifestDigest(manifest, this.address);
+    checkManifestDigest(manifest, `writing a manifest to ${this.address}`);
     const graph = await this.graph();
     const parsed = parseManifest(manifest, `the manifest ${tag ?? manifest.digest} for ${this.address}`);
     for (const blob of blobsOf(parsed)) {
@@ -78,7 +80,7 @@ export class WritableLayoutStore extends LayoutStore {
     await this.#writeBytes(manifest);
     graph.add(manifest);
     const isContained = tag === undefined && graph.parentsOf(manifest.digest).length > 0;
-    await this.#parts.index.change((index) => {
+    this.#parts.index.change((index) => {
       if (!isContained) index.put(descriptorOf(manifest), tag);
       for (const child of children) index.unlist(child.digest);
     });
@@ -124,25 +126,26 @@ export class WritableLayoutStore extends LayoutStore {
     const orphans = known.children
       .filter((child) => graph.parentsOf(child).length === 0)
       .flatMap((child) => graph.get(child)?.descriptor ?? []);
-    await this.#parts.index.change((index) => {
+    this.#parts.index.change((index) => {
       index.removeManifest(digest);
       for (const { mediaType, digest: orphan, size } of orphans)
         index.put({ mediaType, digest: orphan, size });
     });
-    await this.#parts.blobs.remove(digest);
-    for (const blob of known.blobs) this.#condemned.add(blob);
+    for (const blob of [digest, ...known.blobs]) this.#condemned.add(blob);
     return { kind: "deleted" };
   }
 
   override async deleteTag(tag: string): Promise<DeleteResult> {
     if (!this.#parts.index.current.hasTag(tag)) return { kind: "absent" };
-    await this.#parts.index.change((index) => {
+    this.#parts.index.change((index) => {
       index.removeTag(tag);
     });
     return { kind: "deleted" };
   }
 
   override async close(outcome: "done" | "failed"): Promise<void> {
+    // Whoever reads the index meanwhile must find what it lists.
+    await this.#parts.index.flush();
     if (this.#condemned.size > 0) await this.#removeCondemned(await this.graph());
     await this.#parts.finish(outcome, () => this.graph());
   }
