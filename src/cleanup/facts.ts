@@ -58,6 +58,8 @@ export interface RepositoryFacts {
   readonly address: string;
   readonly rules: DeletionRules;
   readonly snapshot: Snapshot;
+  /** Tags that only one of the registry's two listings shows: they stay. */
+  readonly unconfirmed: ReadonlySet<string>;
   /** Of every tag in the snapshot that still resolves. */
   readonly digests: ReadonlyMap<string, Digest>;
   /** Of stages, foreign tags, attached tags and the untagged manifests that were looked at. */

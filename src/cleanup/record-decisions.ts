@@ -108,6 +108,15 @@ export class RecordDecider {
     details: Partial<PlanLine> = {},
     repository: RepositoryRole = this.#role,
   ): RecordDecision {
+    const { facts } = this.#input;
+    const { unconfirmed } = (repository === "primary" ? facts.primary : facts[repository]) ?? facts.primary;
+    if (unconfirmed.has(tag)) {
+      const reason = "the listings disagree";
+      return {
+        line: { type, repository, tag, decision: "keep", reason, because: [], ...details },
+        follows: [],
+      };
+    }
     return { line: { type, repository, tag, because, ...verdict, ...details }, follows };
   }
 

@@ -79,10 +79,16 @@ function decide(
   const projects = projectsByDigest(facts);
   for (const tag of facts.stages.keys()) {
     const foreign = notOurs(input.facts.project, facts, projects, tag, rejected.get(tag));
-    const reason = foreign ?? extra(tag);
+    const reason = foreign ?? unconfirmed(facts, tag) ?? extra(tag);
     if (reason !== undefined) live.keepTag(tag, reason);
   }
   return { role, facts, live, ...decisions(role, facts, live, rejected, aliases) };
+}
+
+/** Listings lag and drift: what only one of two shows may have been pushed just now. */
+function unconfirmed(facts: RepositoryFacts, tag: string): Reason | undefined {
+  if (!facts.unconfirmed.has(tag)) return undefined;
+  return { reason: "the listings disagree", evidence: "only one of the registry's two listings has it" };
 }
 
 function decisions(

@@ -70,6 +70,7 @@ export class FactsRepository {
   readonly unreadableBundles: { tag: string; reason: string }[] = [];
   readonly customTags = new Map<string, { customTag: string; stage: string }>();
   readonly records = new Map<string, RecordFacts>();
+  readonly unconfirmed = new Set<string>();
   readonly address: string;
 
   constructor(address: string) {
@@ -169,11 +170,12 @@ export class FactsRepository {
 
   facts(): RepositoryFacts {
     const { address, rules, manifests, stages, pushedAtMs, referrers, bundles } = this;
-    const { unreadable, unreadableBundles, customTags, records, tags } = this;
+    const { unreadable, unreadableBundles, customTags, records, tags, unconfirmed } = this;
     return {
       address,
       rules,
       snapshot: snapshotOf(tags.keys()),
+      unconfirmed,
       digests: tags,
       manifests,
       stages,

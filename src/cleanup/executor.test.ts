@@ -1,0 +1,390 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cleanupConfig, isolateRules, nativeRules } from "../../test/support/cleanup-facts.js";
+import { StoreWorld } from "../../test/support/cleanup-store.js";
+import { WerfError } from "../core/errors.js";
+import type { Digest } from "../oci/digest.js";
+import { mediaTypes } from "../oci/media-types.js";
+import { rejectedTag } from "../records/tags.js";
+import { type ExecuteInput, executePlan } from "./executor.js";
+import type { InventoryInput } from "./inventory/inputs.js";
+import { gatherCleanup, gatherPurge, type Planned } from "./inventory/inventory.js";
+import type { CleanupOutcome } from "./outcome.js";
+import type { CleanupOptions } from "./planner.js";
+
+let world: StoreWorld;
+beforeEach(async () => {
+  world = await StoreWorld.create();
+});
+afterEach(() => world.dispose());
+
+function gather(input: Partial<InventoryInput> = {}, options: CleanupOptions = {}): Promise<Planned> {
+  return gatherCleanup(world.run, world.input(input), cleanupConfig, options);
+}
+
+async function execute(planned: Planned, extra: Partial<ExecuteInput> = {}): Promise<CleanupOutcome> {
+  return executePlan(world.run, { ...planned, repositories: world.input().repositories, ...extra });
+}
+
+async function cleanup(
+  extra: Partial<ExecuteInput> = {},
+): Promise<Extract<CleanupOutcome, { kind: "done" }>> {
+  const outcome = await execute(await gather(), extra);
+  if (outcome.kind !== "done") throw new Error("stale");
+  return outcome;
+}
+
+function resultOf(outcome: Extract<CleanupOutcome, { kind: "done" }>, tag: string): string | undefined {
+  return outcome.lines.find(({ line }) => line.tag === tag)?.result;
+}
+
+async function plans(): Promise<string[]> {
+  return readdir(join(world.run.werfHome, "plans")).catch(() => []);
+}
+
+describe("a cleanup", () => {
+  it("deletes what the plan says and nothing else, and leaves its record", async () => {
+    const kept = await world.stage("kept", { annotated: true });
+    const meta = await world.meta("head", kept);
+    const gone = await world.stage("gone");
+    const goneMeta = await world.meta("elsewhere", gone);
+    const alias = await world.alias("backend-main", gone);
+    const outcome = await cleanup();
+    expect(outcome).toMatchObject({ success: true, broken: [] });
+    expect(await world.tags()).toEqual([kept, meta, "cleanup", "managed-image-app"].sort());
+    for (const tag of [gone, goneMeta, alias, "backend-main"]) expect(resultOf(outcome, tag)).toBe("deleted");
+    expect(await plans()).toEqual([]);
+  });
+
+  it("deletes in a real run what a dry run says: the plan doesn't change by looking", async () => {
+    const gone = await world.stage("gone");
+    await world.meta("elsewhere", gone);
+    const first = await gather();
+    const second = await gather();
+    expect(second.plan).toEqual(first.plan);
+    expect(world.asked.filter((request) => /^(delete|write)/.test(request))).toEqual([]);
+    expect(await world.has("cleanup")).toBe(false);
+  });
+
+  it("asks a second time for no stage that it knows", async () => {
+    const kept = await world.stage("kept");
+    await world.meta("head", kept);
+    await gather();
+    expect(world.asked).toContain(`read ${kept}`);
+    world.asked.length = 0;
+    await gather();
+    expect(world.asked).toEqual([]);
+  });
+
+  it("asks once for a stage with our annotations", async () => {
+    const kept = await world.stage("kept", { annotated: true });
+    await world.meta("head", kept);
+    await gather();
+    expect(world.asked.filter((request) => request.includes(kept) && !request.includes("meta-"))).toEqual([
+      `read ${kept}`,
+    ]);
+    expect(world.asked.filter((request) => request.startsWith("blob"))).toEqual([]);
+  });
+
+  it("keeps a stage that a build used an hour ago, as the time of its metadata tells", async () => {
+    const reused = await world.stage("reused");
+    await world.meta("not pushed yet", reused, 1);
+    const { plan } = await gather();
+    expect(plan.lines.find(({ tag }) => tag === reused)).toMatchObject({
+      decision: "keep",
+      reason: "built within last 2 hours",
+    });
+  });
+});
+
+describe("SAFETY 2: a Helm chart that nobody can read", () => {
+  it("stops the run before anything is deleted", async () => {
+    await world.stage("gone");
+    await world.image({}, "1.0.0", {}, mediaTypes.helmConfig);
+    const planned = await gather();
+    await expect(execute(planned)).rejects.toMatchObject({ code: "cleanup/bundle-unreadable" });
+    expect(world.asked.filter((request) => request.startsWith("delete"))).toEqual([]);
+  });
+
+  it("protects its images when it can be read", async () => {
+    const stage = await world.stage("released");
+    await world.image({}, "1.0.0", {}, mediaTypes.helmConfig);
+    const { plan } = await gather({
+      readBundle: async () => ({ kind: "bundle", protects: { tags: [stage], digests: [] } }),
+    });
+    expect(plan.steps).toEqual([]);
+  });
+});
+
+describe("SAFETY 6: untagged children", () => {
+  it("go after their index, unless a kept index has them too", async () => {
+    const shared = await world.image({ n: "shared" });
+    const own = await world.image({ n: "own" });
+    const anchor = await world.stage("anchor");
+    const index = "a".repeat(56);
+    await world.index(index, [await world.raw(anchor), shared, own]);
+    await world.index("v1", [shared]);
+    // An index without time counts as young for ever; hours of 0 let it go.
+    const planned = await gather({}, { keepBuiltWithinHours: 0 });
+    const outcome = await execute(planned);
+    expect(outcome).toMatchObject({ kind: "done", success: true });
+    expect(await world.has(index)).toBe(false);
+    expect(await world.has(own.digest)).toBe(false);
+    expect(await world.has(shared.digest)).toBe(true);
+  });
+});
+
+describe("SAFETY 10: listings that disagree", () => {
+  it("protect with both, and delete only what both show", async () => {
+    const both = await world.stage("both");
+    const onlyV2 = await world.stage("only-v2");
+    const rows = [{ digest: await world.digest(both), tags: [both] }];
+    const listImages = async function* () {
+      yield* rows;
+    };
+    const { plan } = await gather({ repositories: { primary: { store: world.view(), listImages } } });
+    expect(plan.lines.find(({ tag }) => tag === both)?.decision).toBe("delete");
+    expect(plan.lines.find(({ tag }) => tag === onlyV2)).toMatchObject({ reason: "the listings disagree" });
+  });
+
+  it("that break off are an error, never a shorter list", async () => {
+    await world.stage("gone");
+    const store = {
+      ...world.view(),
+      listTags: async function* () {
+        yield "v1";
+        throw new WerfError("registry/listing", "page 2 of the tags did not come");
+      },
+    };
+    await expect(gather({ repositories: { primary: { store } } })).rejects.toMatchObject({
+      code: "registry/listing",
+    });
+  });
+});
+
+describe("SAFETY 11: what is to be deleted is asked for just before", () => {
+  it("and left alone, with all that hangs on it, when it moved", async () => {
+    const gone = await world.stage("gone");
+    const meta = await world.meta("elsewhere", gone);
+    const planned = await gather();
+    const other = await world.image({ pushed: "meanwhile" }, gone);
+    const outcome = await execute(planned);
+    if (outcome.kind !== "done") throw new Error("stale");
+    expect(await world.digest(gone)).toBe(other.digest);
+    expect(resultOf(outcome, gone)).toBe("kept");
+    expect(resultOf(outcome, meta)).toBe("kept");
+    expect(await world.has(meta)).toBe(true);
+  });
+
+  it("also when it was known from an earlier run", async () => {
+    const gone = await world.stage("gone");
+    await gather();
+    const other = await world.image({ pushed: "meanwhile" }, gone);
+    await cleanup();
+    expect(await world.digest(gone)).toBe(other.digest);
+  });
+});
+
+describe("SAFETY 12: branches that moved", () => {
+  it("mean a new plan, and no deletion", async () => {
+    const gone = await world.stage("gone");
+    const outcome = await execute(await gather(), { checkReferences: async () => "moved" });
+    expect(outcome).toEqual({ kind: "stale" });
+    expect(await world.has(gone)).toBe(true);
+    expect(await plans()).toEqual([]);
+  });
+});
+
+describe("SAFETY 14: a run that breaks off", () => {
+  it("has its plan on disk before the first deletion, and the next run finishes it", async () => {
+    const child = await world.image({ n: "child" });
+    const anchor = await world.stage("anchor");
+    const index = "a".repeat(56);
+    const { digest } = await world.index(index, [await world.raw(anchor), child]);
+    const planned = await gather({}, { keepBuiltWithinHours: 0 });
+    world.beforeDelete = async (what) => {
+      const [file = ""] = await plans();
+      expect(JSON.parse(await readFile(join(world.run.werfHome, "plans", file), "utf8")).project).toBe(
+        "shop",
+      );
+      if (what !== digest) throw new WerfError("http/reset", "the connection broke");
+    };
+    expect(await execute(planned)).toMatchObject({ success: false });
+    expect(await world.has(index)).toBe(false);
+    expect(await world.has(child.digest)).toBe(true);
+    world.beforeDelete = () => undefined;
+    const again = await gather({}, { keepBuiltWithinHours: 0 });
+    expect(again.plan.lines.find((line) => line.digest === child.digest)).toMatchObject({
+      type: "untagged",
+      decision: "delete",
+    });
+    expect(await execute(again)).toMatchObject({ success: true });
+    expect(await world.has(child.digest)).toBe(false);
+    expect(await plans()).toEqual([]);
+  });
+
+  it("is not finished for what something needs by now", async () => {
+    const child = await world.image({ n: "child" });
+    const index = "a".repeat(56);
+    const { digest } = await world.index(index, [await world.raw(await world.stage("anchor")), child]);
+    world.beforeDelete = (what) => {
+      if (what !== digest) throw new WerfError("http/reset", "the connection broke");
+    };
+    await execute(await gather({}, { keepBuiltWithinHours: 0 }));
+    world.beforeDelete = () => undefined;
+    await world.index("v1", [child]);
+    await cleanup();
+    expect(await world.has(child.digest)).toBe(true);
+  });
+
+  it("keeps the children of an index that could not be deleted", async () => {
+    const anchor = await world.stage("anchor");
+    const index = "a".repeat(56);
+    const { digest } = await world.index(index, [await world.raw(anchor)]);
+    world.beforeDelete = (what) => {
+      if (what === digest) throw new WerfError("http/timeout", "no answer");
+    };
+    const outcome = await execute(await gather({}, { keepBuiltWithinHours: 0 }));
+    expect(outcome).toMatchObject({ success: false });
+    expect(await world.has(anchor)).toBe(true);
+  });
+});
+
+describe("SAFETY 15: isolating", () => {
+  beforeEach(() => {
+    world.rules = isolateRules;
+  });
+
+  it("removes the stage's tag, leaves its sibling, and marks the stage as rejected meanwhile", async () => {
+    const stage = await world.stage("a");
+    const { digest } = await world.raw(stage);
+    await world.store.writeManifest(await world.raw(stage), "prod");
+    const outcome = await cleanup();
+    expect(outcome.success).toBe(true);
+    expect(await world.tags()).toEqual(["cleanup", "managed-image-app", "prod"]);
+    expect(await world.digest("prod")).toBe(digest);
+    const writes = world.asked.filter((request) => request.startsWith("write"));
+    expect(writes.slice(0, 2)).toEqual([`write ${rejectedTag(stage)}`, `write ${stage}`]);
+  });
+
+  it("that breaks off is finished by the next run", async () => {
+    const stage = await world.stage("a");
+    await world.store.writeManifest(await world.raw(stage), "prod");
+    const digest = await world.digest("prod");
+    let store = world.view();
+    // The process dies between pushing the throw-away manifest and deleting it.
+    store = {
+      ...store,
+      deleteManifest: () => Promise.reject(new WerfError("http/reset", "the connection broke")),
+      writeManifest: async (manifest, tag) => {
+        if (manifest.digest === digest) throw new WerfError("http/reset", "the connection broke");
+        await world.store.writeManifest(manifest, tag);
+      },
+    };
+    const planned = await gather();
+    await executePlan(world.run, { ...planned, repositories: { primary: { store } } });
+    expect(await world.has(rejectedTag(stage))).toBe(true);
+    const again = await gather();
+    expect(again.plan.lines.find(({ tag }) => tag === stage)).toMatchObject({
+      type: "tombstone",
+      decision: "delete",
+    });
+    expect(await execute(again)).toMatchObject({ success: true });
+    expect(await world.tags()).toEqual(["cleanup", "managed-image-app", "prod"]);
+  });
+});
+
+describe("SAFETY 17: after the run", () => {
+  it("a kept tag that is gone makes the run fail, loudly", async () => {
+    const kept = await world.stage("kept");
+    await world.meta("head", kept);
+    await world.stage("gone");
+    let once = true;
+    // A registry that takes more than it was told.
+    world.beforeDelete = async () => {
+      if (once) await world.store.deleteTag(kept);
+      once = false;
+    };
+    const outcome = await cleanup();
+    expect(outcome.success).toBe(false);
+    expect(outcome.broken).toEqual([expect.stringContaining(kept)]);
+  });
+
+  it("a kept index that lost a platform makes the run fail", async () => {
+    const child = await world.stage("child");
+    await world.index("v1", [await world.raw(child)]);
+    const digest = await world.digest(child);
+    await world.stage("gone");
+    world.beforeDelete = async () => {
+      await world.store.deleteManifest(digest as Digest);
+    };
+    const outcome = await cleanup();
+    expect(outcome.broken.join()).toContain(digest);
+  });
+});
+
+describe("SAFETY 18: what the registry refuses", () => {
+  function refusing(reason: "immutable" | "permission"): ExecuteInput["repositories"] {
+    const refused = { kind: "refused", reason, answer: "no", hint: "ask the owner" } as const;
+    return { primary: { store: { ...world.view(), deleteManifest: async () => refused } } };
+  }
+
+  it("for good is kept with its reason, and is a failure only when strict", async () => {
+    const gone = await world.stage("gone");
+    const planned = await gather();
+    const repositories = refusing("immutable");
+    const lenient = await execute(planned, { repositories });
+    expect(lenient).toMatchObject({ success: true });
+    expect(world.warnings).toContain("cleanup/refused");
+    expect(lenient.kind === "done" && lenient.lines.find(({ line }) => line.tag === gone)).toMatchObject({
+      result: "kept",
+      reason: expect.stringContaining("immutable"),
+    });
+    expect(await execute(planned, { repositories, strict: true })).toMatchObject({ success: false });
+  });
+
+  it("for want of permission is a failure", async () => {
+    await world.stage("gone");
+    expect(await execute(await gather(), { repositories: refusing("permission") })).toMatchObject({
+      success: false,
+    });
+  });
+
+  it("with an error is a failure, and the rest goes on", async () => {
+    const first = await world.stage("first");
+    const second = await world.stage("second");
+    const digest = await world.digest(first);
+    world.beforeDelete = (what) => {
+      if (what === digest) throw new WerfError("http/timeout", "no answer");
+    };
+    const outcome = await cleanup();
+    expect(outcome.success).toBe(false);
+    expect(resultOf(outcome, first)).toBe("failed");
+    expect(resultOf(outcome, second)).toBe("deleted");
+  });
+});
+
+describe("purge", () => {
+  it("empties the repository of this project, and of nothing else", async () => {
+    const theirs = await world.stage("theirs", { project: "another" });
+    const ours = await world.stage("ours", { ageHours: 0.1 });
+    await world.meta("head", ours, 0.1);
+    await world.alias("backend-main", ours);
+    await world.writer("another", 100).write("managed-image-their-app");
+    await world.image({ n: 1 }, "v1");
+    const planned = await gatherPurge(world.run, world.input(), cleanupConfig);
+    expect(await execute(planned)).toMatchObject({ kind: "done", success: true });
+    expect(await world.tags()).toEqual([theirs, "managed-image-their-app", "v1"].sort());
+  });
+});
+
+describe("a registry that deletes tags only", () => {
+  it("loses the tags of what goes, one by one", async () => {
+    world.rules = { ...nativeRules, deleteManifest: "none" };
+    const gone = await world.stage("gone");
+    await world.alias("backend-main", gone);
+    expect(await cleanup()).toMatchObject({ success: true });
+    expect(await world.tags()).toEqual(["cleanup", "managed-image-app"]);
+  });
+});
