@@ -1,7 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import { crc32, createDeflateRaw } from "node:zlib";
+import type { ByteStream } from "./bomb-guard.js";
 import { asBuffer } from "./byte-source.js";
-import type { ByteStream } from "./compression.js";
 
 export interface GzipOptions {
   /** 1 (fast) to 9 (small); default 6. */

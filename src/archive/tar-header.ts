@@ -58,7 +58,7 @@ export const fields = {
   deviceMajor: [329, 8],
   deviceMinor: [337, 8],
   prefix: [345, 155],
-} as const satisfies Record<string, readonly [number, number]>;
+} as const;
 
 /** The sum of all bytes, the checksum field itself counted as spaces. */
 export function checksumOf(block: Uint8Array): number {

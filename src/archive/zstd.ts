@@ -1,7 +1,7 @@
 import { Decompress } from "fzstd";
 import { messageOf, WerfError } from "../core/errors.js";
+import { BombGuard, type ByteStream, type DecompressionLimits, truncatedStream } from "./bomb-guard.js";
 import { type ByteSource, streamSource } from "./byte-source.js";
-import { BombGuard, type ByteStream, type DecompressionLimits, truncatedStream } from "./compression.js";
 
 const frameMagic = 0xfd2fb528;
 const skippableMagic = 0x184d2a50;
