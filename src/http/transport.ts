@@ -75,7 +75,7 @@ export class Transport {
   async #create(proxy: URL | undefined, verify: boolean, trustsSystem: boolean): Promise<Dispatcher> {
     const context = this.#contexts.get(trustsSystem) ?? this.#createContext(trustsSystem);
     this.#contexts.set(trustsSystem, context);
-    const [undici, secureContext] = await Promise.all([import("undici"), context]);
+    const [undici, secureContext] = await Promise.all([import("./undici.js"), context]);
     const tls = { secureContext, rejectUnauthorized: verify, timeout: connectTimeoutMs };
     const pool = { connections: connectionsPerHost, pipelining: 1, keepAliveTimeout: keepAliveMs };
     if (proxy === undefined) return new undici.Agent({ ...pool, connect: tls });

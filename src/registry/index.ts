@@ -1,3 +1,2 @@
-/** `werf-ts/registry`: repositories of registries as stores, with Docker's credentials. */
-export type { Registry, RegistryOptions } from "./client/registry.js";
-export { openRegistry } from "./client/registry.js";
+/** `werf-ts/registry`: a repository in a registry as a `Store`. */
+export { openRegistry, type Registry, type RegistryOptions } from "./client/registry.js";
