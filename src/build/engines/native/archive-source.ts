@@ -6,6 +6,7 @@ import { readTar, type TarEntry } from "../../../archive/tar-reader.js";
 import { isWerfError, WerfError } from "../../../core/errors.js";
 import type { SourcePosition } from "../../dockerfile/instruction.js";
 import type { LayerEntry } from "../../layer/entry.js";
+import type { Ownership } from "./image-tree.js";
 import type { LayerContents } from "./layer-contents.js";
 import { layerPath } from "./layer-index.js";
 
@@ -17,6 +18,12 @@ const foreign = [
 /** Names by which a plan can tell what `archiveEntries` would refuse. */
 export const foreignArchiveName: RegExp = /\.(?:tar\.(?:bz2|xz|lzma)|tbz2?|txz|tlz)$/i;
 
+export interface ArchiveContent {
+  readonly entries: readonly LayerEntry[];
+  /** Of the entry `./`: what the directory is like into which the archive is unpacked, when that is new. */
+  readonly root?: Ownership & { readonly mode: number };
+}
+
 /**
  * What ADD makes of a local file: the entries of a tar archive (plain, gzip or zstd), or `undefined` when the
  * file is no archive and is copied as it is. Contents go to the scratch directory.
@@ -25,22 +32,25 @@ export const foreignArchiveName: RegExp = /\.(?:tar\.(?:bz2|xz|lzma)|tbz2?|txz|t
 export async function archiveEntries(
   open: () => Promise<Readable>,
   facts: { readonly name: string; readonly position: SourcePosition; readonly contents: LayerContents },
-): Promise<readonly LayerEntry[] | undefined> {
+): Promise<ArchiveContent | undefined> {
   await refuseForeign(open, facts);
   const entries = new Map<string, LayerEntry>();
+  let root: ArchiveContent["root"];
   let count = 0;
   try {
     for await (const entry of readTar(decompress(await open()))) {
       count++;
       const made = await layerEntry(entry, entries, facts);
       if (made.path !== "") entries.set(made.path, made);
+      else if (made.kind === "directory") root = { mode: made.mode, uid: made.uid, gid: made.gid };
     }
   } catch (error) {
     // A file that doesn't begin like an archive is a file; one that breaks later is a damaged archive.
     if (count === 0 && isWerfError(error) && !error.code.startsWith("build/")) return undefined;
     throw error;
   }
-  return count === 0 ? undefined : [...entries.values()];
+  if (count === 0) return undefined;
+  return { entries: [...entries.values()], ...(root === undefined ? {} : { root }) };
 }
 
 async function layerEntry(

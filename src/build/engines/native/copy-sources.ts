@@ -8,7 +8,13 @@ import { hasWildcard, namePattern, unescaped } from "../../context/pattern.js";
 import { matchSources } from "../../context/sources.js";
 import type { HeredocFile, SourcePosition } from "../../dockerfile/instruction.js";
 import type { LayerEntry } from "../../layer/entry.js";
-import { type DirectoryNode, defaultDirectoryMode, type ImageTree, join } from "./image-tree.js";
+import {
+  type DirectoryNode,
+  defaultDirectoryMode,
+  type ImageTree,
+  join,
+  type Ownership,
+} from "./image-tree.js";
 import type { StageFiles } from "./stage-files.js";
 
 /** One thing that is copied. Paths of entries are relative: to the directory, or the name of the file alone. */
@@ -18,6 +24,8 @@ export interface CopySource {
   readonly entries: readonly LayerEntry[];
   /** Of the directory itself, when the copy makes it. */
   readonly mode: number;
+  /** The same; absent: root. */
+  readonly owner?: Ownership;
 }
 
 /** From the files of the commit: 0644 or 0755 as git has it, owned by root. */

@@ -283,6 +283,18 @@ describe("ADD", () => {
     expect([...(await unpack(image.layers[3]!)).keys()]).toEqual(["d/", "d/b.tar"]);
   });
 
+  it("gives a new directory what the archive says of its root", async () => {
+    const tar = await tarOf([
+      { name: "./", mode: 0o700, uid: 4, gid: 5 },
+      { name: "./f", content: "1" },
+    ]);
+    const image = await build(["FROM scratch", "ADD a.tar /new/dir/", "ADD a.tar /new/"], {
+      files: { "a.tar": tar },
+    });
+    expect(await listing(image, 0)).toEqual(["new/ 755 0:0", "new/dir/ 700 4:5", "new/dir/f 644 0:0 1"]);
+    expect(await listing(image, 1)).toEqual(["new/f 644 0:0 1"]);
+  });
+
   it.each<[string, Uint8Array | Promise<Uint8Array>, string]>([
     ["leads outside", tarOf([{ name: "ok" }, { name: "../etc/passwd" }]), "archive/path-outside"],
     ["has a device", tarOf([{ name: "null", type: "character-device" }]), "build/native-special-file"],

@@ -48,7 +48,8 @@ export function copyInto(changes: LayerChanges, sources: readonly CopySource[], 
 
 function copyDirectory(changes: LayerChanges, source: CopySource, path: string, options: CopyOptions): void {
   const { owner, mode = source.mode } = options;
-  const top = changes.makeDirectory(path, owner, mode);
+  changes.makeDirectory(posix.dirname(`/${path}`), owner);
+  const top = changes.makeDirectory(path, owner ?? source.owner, mode);
   const made = new Set<string>([""]);
   const makeParents = (relative: string): void => {
     if (made.has(relative)) return;

@@ -143,10 +143,16 @@ export class StageBuilder {
     const [file] = source.entries;
     if (source.kind !== "file" || file?.kind !== "file") return source;
     const { contents } = this.#surroundings;
-    const entries = await archiveEntries(() => file.open(), { name: source.name, position, contents });
-    return entries === undefined
-      ? source
-      : { kind: "directory", name: source.name, entries, mode: defaultDirectoryMode };
+    const archive = await archiveEntries(() => file.open(), { name: source.name, position, contents });
+    if (archive === undefined) return source;
+    const { entries, root } = archive;
+    return {
+      kind: "directory",
+      name: source.name,
+      entries,
+      mode: root?.mode ?? defaultDirectoryMode,
+      ...(root === undefined ? {} : { owner: { uid: root.uid, gid: root.gid } }),
+    };
   }
 
   /** COPY always makes a layer, as people expect to find it; WORKDIR only when it made a directory. */
