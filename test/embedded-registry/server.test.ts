@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/core/clock.js";
 import type { WerfEvent } from "../../src/core/events.js";
 import {
+  openRegistry,
   type RegistryOptions,
   type RunningRegistry,
   startRegistry,
@@ -155,4 +157,22 @@ test("a failure of the registry itself is 500 and a warning, without its paths",
       message: expect.stringContaining("EISDIR"),
     }),
   );
+});
+
+test("a registry without a port answers behind a server of one's own", async () => {
+  const registry = await openRegistry({ root: await temporary(), clock: systemClock, emit: () => undefined });
+  const server = createServer((incoming, response) => {
+    if (incoming.headers.authorization === "Bearer x") void registry.handle(incoming, response);
+    else response.writeHead(401).end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(async () => {
+    server.close();
+    server.closeAllConnections();
+    await registry.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/v2/`;
+  expect((await fetch(url)).status).toBe(401);
+  expect((await fetch(url, { headers: { authorization: "Bearer x" } })).status).toBe(200);
 });

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WerfError } from "../../core/errors.js";
 import type { WerfEvent } from "../../core/events.js";
@@ -10,15 +10,11 @@ import { handle } from "./handler.js";
 import { SortedTags } from "./sorted-tags.js";
 import { UploadSessions } from "./upload-sessions.js";
 
-export interface RegistryOptions {
+export interface OpenRegistryOptions {
   /** The directory of the registry; made when first written to. */
   readonly root: string;
-  /** Port 0: a free one. */
-  readonly listen: { readonly host: string; readonly port: number };
   readonly clock: Clock;
   readonly emit: (event: WerfEvent) => void;
-  /** Closes the server when it aborts. */
-  readonly signal: AbortSignal;
   readonly readOnly?: boolean;
   /** Default and upper bound: 4 MiB. */
   readonly maxManifestBytes?: number;
@@ -28,6 +24,22 @@ export interface RegistryOptions {
   readonly uploadExpiryMs?: number;
   /** Whether to force files to the disk. Default true. */
   readonly durable?: boolean;
+}
+
+export interface RegistryOptions extends OpenRegistryOptions {
+  /** Port 0: a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Closes the server when it aborts. */
+  readonly signal: AbortSignal;
+}
+
+/** A registry without a port: for a server of one's own, which may look at requests before. */
+export interface OpenRegistry {
+  readonly root: RegistryRoot;
+  /** Answers any request; never rejects. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Gives up the uploads under way; to be called when no request is left. */
+  close(): Promise<void>;
 }
 
 export interface RunningRegistry {
@@ -45,12 +57,7 @@ const hourMs = 3_600_000;
 const idleMs = 5 * 60_000;
 const closingMs = 10_000;
 
-/**
- * Serves a directory by the OCI distribution specification 1.1 (all of end-1 to end-13, deletion of tags, manifests and
- * blobs, the referrers API), and `_catalog`. There is no authentication.
- * @throws WerfError `embedded-registry/listen-failed`
- */
-export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
+export async function openRegistry(options: OpenRegistryOptions): Promise<OpenRegistry> {
   const root = openRegistryRoot(options.root, { durable: options.durable ?? true });
   // What a server that was killed has left; an upload of another process is never a day old.
   await root.sweepStaging(new Date(options.clock.now().getTime() - 24 * hourMs));
@@ -62,22 +69,36 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
     maxBlobBytes: options.maxBlobBytes ?? Number.POSITIVE_INFINITY,
   };
   const handlerOptions = { service, readOnly: options.readOnly ?? false, emit: options.emit };
+  return {
+    root,
+    handle: (request, response) => handle(request, response, handlerOptions),
+    close: () => service.uploads.close(),
+  };
+}
+
+/**
+ * Serves a directory by the OCI distribution specification 1.1 (all of end-1 to end-13, deletion of tags, manifests and
+ * blobs, the referrers API), and `_catalog`. There is no authentication.
+ * @throws WerfError `embedded-registry/listen-failed`
+ */
+export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
+  const registry = await openRegistry(options);
   // A large blob takes as long as it takes: there is no limit to a request, only to its headers.
   const server = createServer(
     { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000, highWaterMark: 1024 * 1024 },
-    (request, response) => void handle(request, response, handlerOptions),
+    (request, response) => void registry.handle(request, response),
   );
   // Whoever has gone without a word doesn't hold an upload for ever.
   server.setTimeout(idleMs);
   const host = await listen(server, options.listen);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= stop(server).then(() => service.uploads.close());
+    closed ??= stop(server).then(() => registry.close());
     return closed;
   };
   if (options.signal.aborted) await close();
   else options.signal.addEventListener("abort", () => void close(), { once: true });
-  return { url: `http://${host}`, host, root, close };
+  return { url: `http://${host}`, host, root: registry.root, close };
 }
 
 async function listen(server: Server, where: RegistryOptions["listen"]): Promise<string> {
