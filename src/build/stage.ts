@@ -79,7 +79,7 @@ export async function provideStage(
       title: `image ${image.name} ${formatPlatform(platform)} (${engine.id})`,
     });
     try {
-      const built = await engine.build(run, { ...buildRequest, scratchDirectory: await run.tmp() });
+      const built = await engine.build(run, { ...buildRequest, task, scratchDirectory: await run.tmp() });
       // Somebody else may have published the same content meanwhile; then theirs is used.
       const appeared = await reuse(await readSnapshot(store), contentDigest);
       if (appeared !== undefined) {

@@ -1,25 +1,23 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-const options = [
-  "repo",
-  "finalRepo",
-  "addCustomTag",
-  "platform",
-  "builder",
-  "finalImagesOnly",
-  "saveBuildReport",
-  "buildReportPath",
-  "parallel",
-  "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
-] as const;
-
-export const build: Command<(typeof options)[number]> = {
+export const build: Command = defineCommand({
   arguments: "[IMAGE...]",
-  options,
+  options: [
+    "repo",
+    "finalRepo",
+    "addCustomTag",
+    "platform",
+    "builder",
+    "finalImagesOnly",
+    "saveBuildReport",
+    "buildReportPath",
+    "parallel",
+    "parallelTasksLimit",
+    ...projectOptions,
+    ...registryOptions,
+  ],
   description: [
     "Builds the images of werf.yaml from the files of the git commit HEAD and publishes them under tags that follow from their content. What is published already is not built again. IMAGE is a name or a pattern (*, or !* to leave out); without any, all final images are built.",
   ],
@@ -33,4 +31,4 @@ export const build: Command<(typeof options)[number]> = {
     const { buildImages } = await import("../../actions/build-images.js");
     await buildImages(run, { ...options, images: args, hostPlatform });
   },
-};
+});

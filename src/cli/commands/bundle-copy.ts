@@ -1,11 +1,9 @@
 import { registryOptions } from "../options/sets.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-const options = ["from", "to", "helmCompatibleChart", "renameChart", ...registryOptions] as const;
-
-export const bundleCopy: Command<(typeof options)[number]> = {
-  options,
+export const bundleCopy: Command = defineCommand({
+  options: ["from", "to", "helmCompatibleChart", "renameChart", ...registryOptions],
   description: [
     "Copies a bundle and all images that it names, whole indexes included, by digest: digests stay what they are. The chart's values are rewritten to the destination. What is there already is not sent; a copy that was interrupted goes on when it is run again.",
     "An archive is an OCI layout in a tar, which skopeo reads as oci-archive:FILE; werf's own archives are read too.",
@@ -22,4 +20,4 @@ export const bundleCopy: Command<(typeof options)[number]> = {
     output.line(bundle.reference);
     if (bundle.byDigest !== undefined) output.line(bundle.byDigest);
   },
-};
+});

@@ -1,26 +1,24 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-const options = [
-  "repo",
-  "finalRepo",
-  "tag",
-  "helmCompatibleChart",
-  "renameChart",
-  "addCustomTag",
-  "platform",
-  "builder",
-  "finalImagesOnly",
-  "parallel",
-  "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
-] as const;
-
-export const bundlePublish: Command<(typeof options)[number]> = {
+export const bundlePublish: Command = defineCommand({
   arguments: "[IMAGE...]",
-  options,
+  options: [
+    "repo",
+    "finalRepo",
+    "tag",
+    "helmCompatibleChart",
+    "renameChart",
+    "addCustomTag",
+    "platform",
+    "builder",
+    "finalImagesOnly",
+    "parallel",
+    "parallelTasksLimit",
+    ...projectOptions,
+    ...registryOptions,
+  ],
   description: [
     "Builds what isn't built, and publishes the commit's Helm chart with the addresses and digests of the images in its values. Stock Helm pulls the bundle: by version when the tag is a semantic version, by digest always. The same commit gives the same bytes.",
   ],
@@ -32,4 +30,4 @@ export const bundlePublish: Command<(typeof options)[number]> = {
     output.line(`${bundle.address}:${bundle.tag}`);
     output.line(`${bundle.address}@${bundle.digest}`);
   },
-};
+});

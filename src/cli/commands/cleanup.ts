@@ -1,26 +1,24 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-const options = [
-  "repo",
-  "finalRepo",
-  "dryRun",
-  "withoutKube",
-  "keepStagesBuiltWithinLastNHours",
-  "keepList",
-  "maxDelete",
-  "strict",
-  "saveCleanupReport",
-  "cleanupReportPath",
-  "parallel",
-  "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
-] as const;
-
-export const cleanup: Command<(typeof options)[number]> = {
-  options,
+export const cleanup: Command = defineCommand({
+  options: [
+    "repo",
+    "finalRepo",
+    "dryRun",
+    "withoutKube",
+    "keepStagesBuiltWithinLastNHours",
+    "keepList",
+    "maxDelete",
+    "strict",
+    "saveCleanupReport",
+    "cleanupReportPath",
+    "parallel",
+    "parallelTasksLimit",
+    ...projectOptions,
+    ...registryOptions,
+  ],
   description: [
     "Keeps what git history, age, the keep list and published bundles need, with everything that it is made of, and deletes the rest of this project. The plan is computed first; --dry-run shows it and writes nothing, and a real run carries out exactly such a plan.",
     "Which images Kubernetes uses can't be looked up yet: say --without-kube, or set cleanup.disableKubernetesBasedPolicy in werf.yaml.",
@@ -34,4 +32,4 @@ export const cleanup: Command<(typeof options)[number]> = {
     const { cleanupRepository } = await import("../../actions/cleanup.js");
     await cleanupRepository(run, values, (line) => output.line(line));
   },
-};
+});

@@ -28,3 +28,8 @@ export interface Command<N extends OptionName = OptionName> {
   registries?(options: OptionValues<N>, args: readonly string[]): readonly (string | undefined)[];
   execute(run: RunContext, call: CommandCall<N>): Promise<void>;
 }
+
+/** A command sees the values of exactly the options that it lists. */
+export function defineCommand<const N extends OptionName>(command: Command<N>): Command {
+  return command;
+}

@@ -1,22 +1,20 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-const options = [
-  "repo",
-  "finalRepo",
-  "dryRun",
-  "strict",
-  "saveCleanupReport",
-  "cleanupReportPath",
-  "parallel",
-  "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
-] as const;
-
-export const purge: Command<(typeof options)[number]> = {
-  options,
+export const purge: Command = defineCommand({
+  options: [
+    "repo",
+    "finalRepo",
+    "dryRun",
+    "strict",
+    "saveCleanupReport",
+    "cleanupReportPath",
+    "parallel",
+    "parallelTasksLimit",
+    ...projectOptions,
+    ...registryOptions,
+  ],
   description: [
     "Deletes every stage and record of this project from the repository, whatever uses them. What other projects and other tools put there stays.",
   ],
@@ -26,4 +24,4 @@ export const purge: Command<(typeof options)[number]> = {
     const { purgeRepository } = await import("../../actions/purge.js");
     await purgeRepository(run, values, (line) => output.line(line));
   },
-};
+});

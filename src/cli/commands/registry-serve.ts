@@ -1,8 +1,8 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { WerfError } from "../../core/errors.js";
-import type { Command } from "./command.js";
+import { type Command, defineCommand } from "./command.js";
 
-export const registryServe: Command<"listen" | "root"> = {
+export const registryServe: Command = defineCommand({
   options: ["listen", "root"],
   description: [
     "Serves the OCI distribution API 1.1 from a directory, until it is interrupted. There is no authentication: listen on loopback, or behind a proxy that asks for it.",
@@ -24,7 +24,7 @@ export const registryServe: Command<"listen" | "root"> = {
       await new Promise((done) => run.signal.addEventListener("abort", done, { once: true }));
     await server.close();
   },
-};
+});
 
 function absolute(cwd: string, path: string): string {
   return isAbsolute(path) ? path : resolve(cwd, path);

@@ -1,12 +1,10 @@
-import type { OptionName } from "./table.js";
-
 /** Options that commands share because they share what they do. */
 export const registryOptions = [
   "dockerConfig",
   "insecureRegistry",
   "skipTlsVerifyRegistry",
   "caFile",
-] as const satisfies readonly OptionName[];
+] as const;
 
 export const projectOptions = [
   "dir",
@@ -15,4 +13,4 @@ export const projectOptions = [
   "giterminismConfig",
   "env",
   "looseGiterminism",
-] as const satisfies readonly OptionName[];
+] as const;

@@ -1,4 +1,3 @@
-import type { OptionSpec } from "./option.js";
 
 /** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
 export const optionTable = {
@@ -341,7 +340,7 @@ export const optionTable = {
     default: "auto",
     description: "colours",
   },
-} as const satisfies Record<string, OptionSpec>;
+} as const;
 
 export type OptionName = keyof typeof optionTable;
 
@@ -353,4 +352,4 @@ export const commonOptions = [
   "logVerbose",
   "logDebug",
   "logColorMode",
-] as const satisfies readonly OptionName[];
+] as const;

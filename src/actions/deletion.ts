@@ -1,0 +1,118 @@
+import {
+  type CleanupOutcome,
+  type CleanupRepositories,
+  cleanupReport,
+  type LineOutcome,
+  type Plan,
+  type PlanLine,
+} from "../cleanup/index.js";
+import { WerfError } from "../core/errors.js";
+import { writeReport } from "./report-file.js";
+import type { RegistryAccess, Stores } from "./stores.js";
+
+/** What cleanup and purge have in common. */
+export interface DeletionSettings extends RegistryAccess {
+  readonly repo?: string | undefined;
+  readonly finalRepo?: string | undefined;
+  readonly dryRun: boolean;
+  readonly strict: boolean;
+  readonly saveCleanupReport: boolean;
+  readonly cleanupReportPath: string;
+}
+
+type Done = Extract<CleanupOutcome, { kind: "done" }>;
+
+export function requireRepo({ repo }: DeletionSettings, command: string): void {
+  if (repo !== undefined) return;
+  throw new WerfError("actions/repo-missing", `--repo=ADDRESS is required: ${command} works on a registry`, {
+    hint: "name the repository with --repo or WERF_REPO",
+    exitCode: 2,
+  });
+}
+
+export function openRepositories(
+  stores: Stores,
+  settings: DeletionSettings,
+  project: string,
+): CleanupRepositories {
+  const open = (address: string | undefined): { store: ReturnType<Stores["at"]> } => ({
+    store: stores.repository(address, project, settings.dryRun ? "pull" : "delete").store,
+  });
+  return {
+    primary: open(settings.repo),
+    ...(settings.finalRepo === undefined ? {} : { final: open(settings.finalRepo) }),
+  };
+}
+
+/**
+ * Tells what was planned or done, writes the report, and fails when something failed.
+ * @throws WerfError `cleanup/failed`, and in a dry run what would have stopped the run
+ */
+export async function finishDeletion(
+  plan: Plan,
+  outcome: Done | undefined,
+  report: string | undefined,
+  print: (line: string) => void,
+): Promise<void> {
+  const lines = outcome?.lines ?? plan.lines.map(planned);
+  for (const line of lines.toSorted(byResult)) print(describe(line, outcome === undefined));
+  for (const warning of plan.warnings) print(`note: ${warning}`);
+  print(summary(lines, outcome === undefined));
+  if (report !== undefined) {
+    await writeReport(report, `${JSON.stringify(cleanupReport(plan, outcome), undefined, "\t")}\n`);
+  }
+  if (outcome === undefined) {
+    const [stop] = plan.stops;
+    if (stop !== undefined) throw new WerfError(stop.code, stop.message, { hint: stop.hint });
+    return;
+  }
+  for (const broken of outcome.broken) print(`broken: ${broken}`);
+  if (outcome.success) return;
+  const failed = lines.filter(({ result }) => result === "failed").length;
+  throw new WerfError("cleanup/failed", failureOf(outcome, failed), {
+    hint: "the lines above say why; running it again tries what is left",
+  });
+}
+
+function planned(line: PlanLine): LineOutcome {
+  return { line, result: line.decision === "delete" ? "deleted" : "kept" };
+}
+
+function failureOf({ broken }: Done, failed: number): string {
+  if (broken.length > 0)
+    return `${broken.length} kept ${broken.length === 1 ? "image is" : "images are"} broken`;
+  return failed > 0
+    ? `${failed} of the deletions failed`
+    : "the registry refused deletions, and --strict was given";
+}
+
+const order = { kept: 0, deleted: 1, failed: 2 } as const;
+
+function byResult(a: LineOutcome, b: LineOutcome): number {
+  return (
+    order[a.result] - order[b.result] ||
+    compare(a.line.type, b.line.type) ||
+    compare(nameOf(a.line), nameOf(b.line))
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function nameOf({ tag, digest }: PlanLine): string {
+  return tag ?? digest ?? "";
+}
+
+function describe({ line, result, reason }: LineOutcome, dryRun: boolean): string {
+  const verb = { kept: "keep", failed: "FAILED", deleted: dryRun ? "would delete" : "deleted" }[result];
+  return `${verb} ${line.type} ${nameOf(line)}: ${reason ?? line.reason}`;
+}
+
+function summary(lines: readonly LineOutcome[], dryRun: boolean): string {
+  const count = (result: LineOutcome["result"]): number =>
+    lines.filter((line) => line.result === result).length;
+  const failed = count("failed");
+  const verb = dryRun ? "would be deleted" : "deleted";
+  return `${count("kept")} kept, ${count("deleted")} ${verb}${failed === 0 ? "" : `, ${failed} failed`}`;
+}
