@@ -102,7 +102,7 @@ export class MapReader {
     return this.#wrong(key, node, "true or false");
   }
 
-  integer(key: string, minimum = Number.MIN_SAFE_INTEGER): number | undefined {
+  integer(key: string, minimum: number = Number.MIN_SAFE_INTEGER): number | undefined {
     const node = this.value(key);
     if (node === undefined) return undefined;
     const value = isScalar(node) ? node.value : undefined;
