@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cleanupConfig, isolateRules, nativeRules } from "../../test/support/cleanup-facts.js";
 import { StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
-import type { Digest } from "../oci/digest.js";
 import { mediaTypes } from "../oci/media-types.js";
 import { rejectedTag } from "../records/tags.js";
 import { type ExecuteInput, executePlan } from "./executor.js";
@@ -317,7 +316,7 @@ describe("SAFETY 17: after the run", () => {
     const digest = await world.digest(child);
     await world.stage("gone");
     world.beforeDelete = async () => {
-      await world.store.deleteManifest(digest as Digest);
+      await world.store.deleteManifest(digest);
     };
     const outcome = await cleanup();
     expect(outcome.broken.join()).toContain(digest);

@@ -15,8 +15,8 @@ export interface Reason {
  */
 export class Liveness {
   /** Kept tags, with every reason. */
-  readonly tags = new Map<string, Reason[]>();
-  readonly digests = new Set<Digest>();
+  readonly tags: Map<string, Reason[]> = new Map();
+  readonly digests: Set<Digest> = new Set();
   readonly #repository: RepositoryFacts;
   readonly #tagsByDigest: ReadonlyMap<Digest, readonly string[]>;
   readonly #referrers: ReadonlyMap<Digest, readonly ManifestFacts[]>;

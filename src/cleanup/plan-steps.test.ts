@@ -55,6 +55,15 @@ describe("SAFETY 14: order, and one deletion for all tags of a digest", () => {
     ]);
   });
 
+  it("leaves a manifest that has a tag which nobody judged: a signature of something that isn't here", () => {
+    const world = shop();
+    const stage = world.primary.stage("a");
+    const orphan = world.primary.tag(`sha256-${"e".repeat(64)}.sig`, world.primary.digest(stage));
+    const p = plan(world);
+    expect(p.steps).toMatchObject([{ op: "delete-tag", tag: stage }]);
+    expect(line(p, orphan).decision).toBe("keep");
+  });
+
   it("lets the last tag take the manifest where it does", () => {
     const world = shop();
     world.primary.rules = { ...nativeRules, deleteManifest: "leaves-tags", lastTag: "deletes-manifest" };

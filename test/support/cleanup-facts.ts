@@ -60,17 +60,17 @@ interface StageOptions {
 /** A repository that never was: what a test says about it, as facts. */
 export class FactsRepository {
   rules: DeletionRules = nativeRules;
-  readonly tags = new Map<string, Digest>();
-  readonly manifests = new Map<Digest, ManifestFacts>();
-  readonly stages = new Map<string, StageRead>();
-  readonly pushedAtMs = new Map<Digest, number>();
-  readonly referrers = new Map<Digest, ManifestFacts[]>();
+  readonly tags: Map<string, Digest> = new Map();
+  readonly manifests: Map<Digest, ManifestFacts> = new Map();
+  readonly stages: Map<string, StageRead> = new Map();
+  readonly pushedAtMs: Map<Digest, number> = new Map();
+  readonly referrers: Map<Digest, ManifestFacts[]> = new Map();
   readonly bundles: BundleFacts[] = [];
   readonly unreadable: { tag: string; reason: string }[] = [];
   readonly unreadableBundles: { tag: string; reason: string }[] = [];
-  readonly customTags = new Map<string, { customTag: string; stage: string }>();
-  readonly records = new Map<string, RecordFacts>();
-  readonly unconfirmed = new Set<string>();
+  readonly customTags: Map<string, { customTag: string; stage: string }> = new Map();
+  readonly records: Map<string, RecordFacts> = new Map();
+  readonly unconfirmed: Set<string> = new Set();
   readonly address: string;
 
   constructor(address: string) {
@@ -146,7 +146,7 @@ export class FactsRepository {
     return this.record(rejectedTag(stage), { project });
   }
 
-  custom(customTag: string, stage: string, digest = this.tags.get(stage)): string {
+  custom(customTag: string, stage: string, digest: Digest | undefined = this.tags.get(stage)): string {
     if (digest !== undefined) this.tags.set(customTag, digest);
     const record = this.record(customTagRecordTag(customTag), {
       project: "shop",
@@ -192,11 +192,11 @@ export class FactsRepository {
 
 /** The project "shop": its repositories, its history, and what uses its images. */
 export class FactsWorld {
-  readonly primary = new FactsRepository("registry.test/shop");
+  readonly primary: FactsRepository = new FactsRepository("registry.test/shop");
   final?: FactsRepository;
   meta?: FactsRepository;
   readonly references: GitReference[] = [];
-  readonly commits = new Map<string, GraphCommit>();
+  readonly commits: Map<string, GraphCommit> = new Map();
   readonly used: UsedImage[] = [];
   keepList: string[] = [];
   imageNames: string[] = ["app"];
