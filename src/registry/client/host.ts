@@ -1,4 +1,4 @@
-import { isWerfError, WerfError } from "../../core/errors.js";
+import { isWerfError } from "../../core/errors.js";
 import type { HttpClient } from "../../core/http.js";
 import type { RunContext } from "../../core/run-context.js";
 import { isLoopback } from "../../http/proxy.js";
@@ -66,29 +66,21 @@ function createHost(run: RunContext, options: HostOptions): RegistryHost {
 
 /** Plain HTTP only when TLS is not spoken at all: a certificate that isn't trusted is no reason for it. */
 async function findOrigin(run: RunContext, apiHost: string): Promise<string> {
+  const secure = `https://${apiHost}`;
+  const plain = `http://${apiHost}`;
   try {
-    const response = await run.http.request({
-      method: "GET",
-      url: `https://${apiHost}/v2/`,
-      redirect: "manual",
-    });
-    await response.discard();
-    return `https://${apiHost}`;
+    await touch(run, secure);
+    return secure;
   } catch (error) {
-    if (!isWerfError(error) || (error.code !== "http/tls-protocol" && error.code !== "http/refused"))
-      throw error;
-    const hint = error.code === "http/refused" ? error.hint : undefined;
-    const plain = `http://${apiHost}`;
-    try {
-      const response = await run.http.request({ method: "GET", url: `${plain}/v2/`, redirect: "manual" });
-      await response.discard();
-      return plain;
-    } catch (cause) {
-      if (!isWerfError(cause)) throw cause;
-      throw new WerfError(cause.code, cause.message, {
-        ...((hint ?? cause.hint) === undefined ? {} : { hint: hint ?? cause.hint ?? "" }),
-        cause,
-      });
-    }
+    const noTls = isWerfError(error) && (error.code === "http/tls-protocol" || error.code === "http/refused");
+    if (!noTls) throw error;
+    await touch(run, plain);
+    return plain;
   }
+}
+
+/** Any answer will do. @throws WerfError `http/*` */
+async function touch(run: RunContext, origin: string): Promise<void> {
+  const response = await run.http.request({ method: "GET", url: `${origin}/v2/`, redirect: "manual" });
+  await response.discard();
 }
