@@ -1,16 +1,13 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { cleanupConfig, isolateRules, nativeRules } from "../../test/support/cleanup-facts.js";
+import { isolateRules } from "../../test/support/cleanup-facts.js";
 import { StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import { mediaTypes } from "../oci/media-types.js";
 import { rejectedTag } from "../records/tags.js";
-import { type ExecuteInput, executePlan } from "./executor.js";
-import type { InventoryInput } from "./inventory/inputs.js";
-import { gatherCleanup, gatherPurge, type Planned } from "./inventory/inventory.js";
+import { executePlan } from "./executor.js";
 import type { CleanupOutcome } from "./outcome.js";
-import type { CleanupOptions } from "./planner.js";
 
 let world: StoreWorld;
 beforeEach(async () => {
@@ -18,28 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.dispose());
 
-function gather(input: Partial<InventoryInput> = {}, options: CleanupOptions = {}): Promise<Planned> {
-  return gatherCleanup(world.run, world.input(input), cleanupConfig, options);
-}
-
-async function execute(planned: Planned, extra: Partial<ExecuteInput> = {}): Promise<CleanupOutcome> {
-  return executePlan(world.run, { ...planned, repositories: world.input().repositories, ...extra });
-}
-
-async function cleanup(
-  extra: Partial<ExecuteInput> = {},
-): Promise<Extract<CleanupOutcome, { kind: "done" }>> {
-  const outcome = await execute(await gather(), extra);
-  if (outcome.kind !== "done") throw new Error("stale");
-  return outcome;
-}
-
 function resultOf(outcome: Extract<CleanupOutcome, { kind: "done" }>, tag: string): string | undefined {
   return outcome.lines.find(({ line }) => line.tag === tag)?.result;
-}
-
-async function plans(): Promise<string[]> {
-  return readdir(join(world.run.werfHome, "plans")).catch(() => []);
 }
 
 describe("a cleanup", () => {
@@ -49,18 +26,18 @@ describe("a cleanup", () => {
     const gone = await world.stage("gone");
     const goneMeta = await world.meta("elsewhere", gone);
     const alias = await world.alias("backend-main", gone);
-    const outcome = await cleanup();
+    const outcome = await world.cleanup();
     expect(outcome).toMatchObject({ success: true, broken: [] });
     expect(await world.tags()).toEqual([kept, meta, "cleanup", "managed-image-app"].sort());
     for (const tag of [gone, goneMeta, alias, "backend-main"]) expect(resultOf(outcome, tag)).toBe("deleted");
-    expect(await plans()).toEqual([]);
+    expect(await world.plans()).toEqual([]);
   });
 
   it("deletes in a real run what a dry run says: the plan doesn't change by looking", async () => {
     const gone = await world.stage("gone");
     await world.meta("elsewhere", gone);
-    const first = await gather();
-    const second = await gather();
+    const first = await world.gather();
+    const second = await world.gather();
     expect(second.plan).toEqual(first.plan);
     expect(world.asked.filter((request) => /^(delete|write)/.test(request))).toEqual([]);
     expect(await world.has("cleanup")).toBe(false);
@@ -69,17 +46,17 @@ describe("a cleanup", () => {
   it("asks a second time for no stage that it knows", async () => {
     const kept = await world.stage("kept");
     await world.meta("head", kept);
-    await gather();
+    await world.gather();
     expect(world.asked).toContain(`read ${kept}`);
     world.asked.length = 0;
-    await gather();
+    await world.gather();
     expect(world.asked).toEqual([]);
   });
 
   it("asks once for a stage with our annotations", async () => {
     const kept = await world.stage("kept", { annotated: true });
     await world.meta("head", kept);
-    await gather();
+    await world.gather();
     expect(world.asked.filter((request) => request.includes(kept) && !request.includes("meta-"))).toEqual([
       `read ${kept}`,
     ]);
@@ -89,7 +66,7 @@ describe("a cleanup", () => {
   it("keeps a stage that a build used an hour ago, as the time of its metadata tells", async () => {
     const reused = await world.stage("reused");
     await world.meta("not pushed yet", reused, 1);
-    const { plan } = await gather();
+    const { plan } = await world.gather();
     expect(plan.lines.find(({ tag }) => tag === reused)).toMatchObject({
       decision: "keep",
       reason: "built within last 2 hours",
@@ -101,15 +78,15 @@ describe("SAFETY 2: a Helm chart that nobody can read", () => {
   it("stops the run before anything is deleted", async () => {
     await world.stage("gone");
     await world.image({}, "1.0.0", {}, mediaTypes.helmConfig);
-    const planned = await gather();
-    await expect(execute(planned)).rejects.toMatchObject({ code: "cleanup/bundle-unreadable" });
+    const planned = await world.gather();
+    await expect(world.execute(planned)).rejects.toMatchObject({ code: "cleanup/bundle-unreadable" });
     expect(world.asked.filter((request) => request.startsWith("delete"))).toEqual([]);
   });
 
   it("protects its images when it can be read", async () => {
     const stage = await world.stage("released");
     await world.image({}, "1.0.0", {}, mediaTypes.helmConfig);
-    const { plan } = await gather({
+    const { plan } = await world.gather({
       readBundle: async () => ({ kind: "bundle", protects: { tags: [stage], digests: [] } }),
     });
     expect(plan.steps).toEqual([]);
@@ -125,8 +102,8 @@ describe("SAFETY 6: untagged children", () => {
     await world.index(index, [await world.raw(anchor), shared, own]);
     await world.index("v1", [shared]);
     // An index without time counts as young for ever; hours of 0 let it go.
-    const planned = await gather({}, { keepBuiltWithinHours: 0 });
-    const outcome = await execute(planned);
+    const planned = await world.gather({}, { keepBuiltWithinHours: 0 });
+    const outcome = await world.execute(planned);
     expect(outcome).toMatchObject({ kind: "done", success: true });
     expect(await world.has(index)).toBe(false);
     expect(await world.has(own.digest)).toBe(false);
@@ -142,7 +119,7 @@ describe("SAFETY 10: listings that disagree", () => {
     const listImages = async function* () {
       yield* rows;
     };
-    const { plan } = await gather({ repositories: { primary: { store: world.view(), listImages } } });
+    const { plan } = await world.gather({ repositories: { primary: { store: world.view(), listImages } } });
     expect(plan.lines.find(({ tag }) => tag === both)?.decision).toBe("delete");
     expect(plan.lines.find(({ tag }) => tag === onlyV2)).toMatchObject({ reason: "the listings disagree" });
   });
@@ -156,7 +133,7 @@ describe("SAFETY 10: listings that disagree", () => {
         throw new WerfError("registry/listing", "page 2 of the tags did not come");
       },
     };
-    await expect(gather({ repositories: { primary: { store } } })).rejects.toMatchObject({
+    await expect(world.gather({ repositories: { primary: { store } } })).rejects.toMatchObject({
       code: "registry/listing",
     });
   });
@@ -166,9 +143,9 @@ describe("SAFETY 11: what is to be deleted is asked for just before", () => {
   it("and left alone, with all that hangs on it, when it moved", async () => {
     const gone = await world.stage("gone");
     const meta = await world.meta("elsewhere", gone);
-    const planned = await gather();
+    const planned = await world.gather();
     const other = await world.image({ pushed: "meanwhile" }, gone);
-    const outcome = await execute(planned);
+    const outcome = await world.execute(planned);
     if (outcome.kind !== "done") throw new Error("stale");
     expect(await world.digest(gone)).toBe(other.digest);
     expect(resultOf(outcome, gone)).toBe("kept");
@@ -178,9 +155,9 @@ describe("SAFETY 11: what is to be deleted is asked for just before", () => {
 
   it("also when it was known from an earlier run", async () => {
     const gone = await world.stage("gone");
-    await gather();
+    await world.gather();
     const other = await world.image({ pushed: "meanwhile" }, gone);
-    await cleanup();
+    await world.cleanup();
     expect(await world.digest(gone)).toBe(other.digest);
   });
 });
@@ -188,10 +165,38 @@ describe("SAFETY 11: what is to be deleted is asked for just before", () => {
 describe("SAFETY 12: branches that moved", () => {
   it("mean a new plan, and no deletion", async () => {
     const gone = await world.stage("gone");
-    const outcome = await execute(await gather(), { checkReferences: async () => "moved" });
-    expect(outcome).toEqual({ kind: "stale" });
+    const outcome = await world.execute(await world.gather(), { checkReferences: async () => "moved" });
+    expect(outcome).toMatchObject({ kind: "stale" });
     expect(await world.has(gone)).toBe(true);
-    expect(await plans()).toEqual([]);
+    expect(await world.plans()).toEqual([]);
+  });
+});
+
+describe("what comes between plan and deletion", () => {
+  it.each<[string, (stage: string) => Promise<unknown>]>([
+    ["metadata: a build reused the stage", (stage) => world.meta("new", stage, 0)],
+    ["a custom tag for the stage", (stage) => world.alias("release", stage)],
+    ["a foreign tag, which may be a bundle", () => world.image({ n: 1 }, "2.0.0")],
+    ["an index over the stage", async (stage) => world.index("b".repeat(56), [await world.raw(stage)])],
+    [
+      "a signature of the stage",
+      async (stage) => world.image({ n: 1 }, `${(await world.digest(stage)).replace(":", "-")}.sig`),
+    ],
+  ])("means a new plan: %s", async (_name, push) => {
+    const stage = await world.stage("gone");
+    const planned = await world.gather();
+    await push(stage);
+    expect(await world.execute(planned)).toMatchObject({ kind: "stale" });
+    expect(await world.has(stage)).toBe(true);
+    expect((await world.execute(await world.gather())).kind).toBe("done");
+  });
+
+  it("doesn't matter when it needs nothing of what goes", async () => {
+    const gone = await world.stage("gone");
+    const planned = await world.gather();
+    await world.meta("new", await world.stage("new", { ageHours: 0 }), 0);
+    expect(await world.execute(planned)).toMatchObject({ kind: "done", success: true });
+    expect(await world.has(gone)).toBe(false);
   });
 });
 
@@ -201,26 +206,26 @@ describe("SAFETY 14: a run that breaks off", () => {
     const anchor = await world.stage("anchor");
     const index = "a".repeat(56);
     const { digest } = await world.index(index, [await world.raw(anchor), child]);
-    const planned = await gather({}, { keepBuiltWithinHours: 0 });
+    const planned = await world.gather({}, { keepBuiltWithinHours: 0 });
     world.beforeDelete = async (what) => {
-      const [file = ""] = await plans();
+      const [file = ""] = await world.plans();
       expect(JSON.parse(await readFile(join(world.run.werfHome, "plans", file), "utf8")).project).toBe(
         "shop",
       );
       if (what !== digest) throw new WerfError("http/reset", "the connection broke");
     };
-    expect(await execute(planned)).toMatchObject({ success: false });
+    expect(await world.execute(planned)).toMatchObject({ success: false });
     expect(await world.has(index)).toBe(false);
     expect(await world.has(child.digest)).toBe(true);
     world.beforeDelete = () => undefined;
-    const again = await gather({}, { keepBuiltWithinHours: 0 });
+    const again = await world.gather({}, { keepBuiltWithinHours: 0 });
     expect(again.plan.lines.find((line) => line.digest === child.digest)).toMatchObject({
       type: "untagged",
       decision: "delete",
     });
-    expect(await execute(again)).toMatchObject({ success: true });
+    expect(await world.execute(again)).toMatchObject({ success: true });
     expect(await world.has(child.digest)).toBe(false);
-    expect(await plans()).toEqual([]);
+    expect(await world.plans()).toEqual([]);
   });
 
   it("is not finished for what something needs by now", async () => {
@@ -230,10 +235,10 @@ describe("SAFETY 14: a run that breaks off", () => {
     world.beforeDelete = (what) => {
       if (what !== digest) throw new WerfError("http/reset", "the connection broke");
     };
-    await execute(await gather({}, { keepBuiltWithinHours: 0 }));
+    await world.execute(await world.gather({}, { keepBuiltWithinHours: 0 }));
     world.beforeDelete = () => undefined;
     await world.index("v1", [child]);
-    await cleanup();
+    await world.cleanup();
     expect(await world.has(child.digest)).toBe(true);
   });
 
@@ -244,7 +249,7 @@ describe("SAFETY 14: a run that breaks off", () => {
     world.beforeDelete = (what) => {
       if (what === digest) throw new WerfError("http/timeout", "no answer");
     };
-    const outcome = await execute(await gather({}, { keepBuiltWithinHours: 0 }));
+    const outcome = await world.execute(await world.gather({}, { keepBuiltWithinHours: 0 }));
     expect(outcome).toMatchObject({ success: false });
     expect(await world.has(anchor)).toBe(true);
   });
@@ -259,7 +264,7 @@ describe("SAFETY 15: isolating", () => {
     const stage = await world.stage("a");
     const { digest } = await world.raw(stage);
     await world.store.writeManifest(await world.raw(stage), "prod");
-    const outcome = await cleanup();
+    const outcome = await world.cleanup();
     expect(outcome.success).toBe(true);
     expect(await world.tags()).toEqual(["cleanup", "managed-image-app", "prod"]);
     expect(await world.digest("prod")).toBe(digest);
@@ -281,109 +286,15 @@ describe("SAFETY 15: isolating", () => {
         await world.store.writeManifest(manifest, tag);
       },
     };
-    const planned = await gather();
+    const planned = await world.gather();
     await executePlan(world.run, { ...planned, repositories: { primary: { store } } });
     expect(await world.has(rejectedTag(stage))).toBe(true);
-    const again = await gather();
+    const again = await world.gather();
     expect(again.plan.lines.find(({ tag }) => tag === stage)).toMatchObject({
       type: "tombstone",
       decision: "delete",
     });
-    expect(await execute(again)).toMatchObject({ success: true });
+    expect(await world.execute(again)).toMatchObject({ success: true });
     expect(await world.tags()).toEqual(["cleanup", "managed-image-app", "prod"]);
-  });
-});
-
-describe("SAFETY 17: after the run", () => {
-  it("a kept tag that is gone makes the run fail, loudly", async () => {
-    const kept = await world.stage("kept");
-    await world.meta("head", kept);
-    await world.stage("gone");
-    let once = true;
-    // A registry that takes more than it was told.
-    world.beforeDelete = async () => {
-      if (once) await world.store.deleteTag(kept);
-      once = false;
-    };
-    const outcome = await cleanup();
-    expect(outcome.success).toBe(false);
-    expect(outcome.broken).toEqual([expect.stringContaining(kept)]);
-  });
-
-  it("a kept index that lost a platform makes the run fail", async () => {
-    const child = await world.stage("child");
-    await world.index("v1", [await world.raw(child)]);
-    const digest = await world.digest(child);
-    await world.stage("gone");
-    world.beforeDelete = async () => {
-      await world.store.deleteManifest(digest);
-    };
-    const outcome = await cleanup();
-    expect(outcome.broken.join()).toContain(digest);
-  });
-});
-
-describe("SAFETY 18: what the registry refuses", () => {
-  function refusing(reason: "immutable" | "permission"): ExecuteInput["repositories"] {
-    const refused = { kind: "refused", reason, answer: "no", hint: "ask the owner" } as const;
-    return { primary: { store: { ...world.view(), deleteManifest: async () => refused } } };
-  }
-
-  it("for good is kept with its reason, and is a failure only when strict", async () => {
-    const gone = await world.stage("gone");
-    const planned = await gather();
-    const repositories = refusing("immutable");
-    const lenient = await execute(planned, { repositories });
-    expect(lenient).toMatchObject({ success: true });
-    expect(world.warnings).toContain("cleanup/refused");
-    expect(lenient.kind === "done" && lenient.lines.find(({ line }) => line.tag === gone)).toMatchObject({
-      result: "kept",
-      reason: expect.stringContaining("immutable"),
-    });
-    expect(await execute(planned, { repositories, strict: true })).toMatchObject({ success: false });
-  });
-
-  it("for want of permission is a failure", async () => {
-    await world.stage("gone");
-    expect(await execute(await gather(), { repositories: refusing("permission") })).toMatchObject({
-      success: false,
-    });
-  });
-
-  it("with an error is a failure, and the rest goes on", async () => {
-    const first = await world.stage("first");
-    const second = await world.stage("second");
-    const digest = await world.digest(first);
-    world.beforeDelete = (what) => {
-      if (what === digest) throw new WerfError("http/timeout", "no answer");
-    };
-    const outcome = await cleanup();
-    expect(outcome.success).toBe(false);
-    expect(resultOf(outcome, first)).toBe("failed");
-    expect(resultOf(outcome, second)).toBe("deleted");
-  });
-});
-
-describe("purge", () => {
-  it("empties the repository of this project, and of nothing else", async () => {
-    const theirs = await world.stage("theirs", { project: "another" });
-    const ours = await world.stage("ours", { ageHours: 0.1 });
-    await world.meta("head", ours, 0.1);
-    await world.alias("backend-main", ours);
-    await world.writer("another", 100).write("managed-image-their-app");
-    await world.image({ n: 1 }, "v1");
-    const planned = await gatherPurge(world.run, world.input(), cleanupConfig);
-    expect(await execute(planned)).toMatchObject({ kind: "done", success: true });
-    expect(await world.tags()).toEqual([theirs, "managed-image-their-app", "v1"].sort());
-  });
-});
-
-describe("a registry that deletes tags only", () => {
-  it("loses the tags of what goes, one by one", async () => {
-    world.rules = { ...nativeRules, deleteManifest: "none" };
-    const gone = await world.stage("gone");
-    await world.alias("backend-main", gone);
-    expect(await cleanup()).toMatchObject({ success: true });
-    expect(await world.tags()).toEqual(["cleanup", "managed-image-app"]);
   });
 });

@@ -10,6 +10,7 @@ import { createRecordWriter, type RecordWriter } from "../records/record-writer.
 import { lastCleanupTag, rejectedTag } from "../records/tags.js";
 import type { CleanupFacts, RepositoryRole } from "./facts.js";
 import type { CleanupRepositories } from "./inventory/inputs.js";
+import { findLateArrival } from "./late-arrivals.js";
 import type { CleanupOutcome, LineOutcome, StepOutcome } from "./outcome.js";
 import type { Plan, PlanStep } from "./plan.js";
 import { forgetPlan, savePlan } from "./saved-plan.js";
@@ -40,20 +41,26 @@ export async function executePlan(run: Run, input: ExecuteInput): Promise<Cleanu
   const [stop] = plan.stops;
   if (stop !== undefined) throw new WerfError(stop.code, stop.message, { hint: stop.hint });
   if (plan.steps.length > 0) {
-    if ((await input.checkReferences?.()) === "moved") return { kind: "stale" };
+    const stale = await findChange(input);
+    if (stale !== undefined) return { kind: "stale", because: stale };
     await savePlan(run, plan);
   }
   const outcomes = await new StepRunner(run, input).runAll();
+  run.signal.throwIfAborted();
   const gone = goneDigests(plan, outcomes);
   const broken = outcomes.some(didDelete) ? await findBroken(input, gone) : [];
   const failed = outcomes.some(({ kind }) => kind === "failed");
   const refused = outcomes.some(({ kind }) => kind === "refused");
-  run.signal.throwIfAborted();
   // What failed is tried again by the next run, which needs the plan for manifests without a tag.
   if (!failed) await forgetPlan(run, plan);
   if (plan.kind === "cleanup") await recordCleanup(run, input);
   const success = !failed && broken.length === 0 && !(input.strict === true && refused);
   return { kind: "done", lines: lineOutcomes(plan, outcomes), broken, success };
+}
+
+async function findChange(input: ExecuteInput): Promise<string | undefined> {
+  if ((await input.checkReferences?.()) === "moved") return "a branch or tag of git moved or appeared";
+  return findLateArrival(input);
 }
 
 function didDelete({ kind }: StepOutcome): boolean {
@@ -100,7 +107,9 @@ function describe(outcome: Exclude<StepOutcome, { kind: "deleted" | "absent" }>)
   }
 }
 
-async function recordCleanup(run: Run, { plan, repositories }: ExecuteInput): Promise<void> {
+async function recordCleanup(run: Run, { plan, facts, repositories }: ExecuteInput): Promise<void> {
+  // A repository that is empty, or that we may not see, isn't made by looking at it.
+  if (facts.primary.snapshot.tags.size === 0) return;
   const { store } = repositories.meta ?? repositories.primary;
   const now = String(run.clock.now().getTime());
   try {

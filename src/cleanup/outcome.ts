@@ -27,8 +27,8 @@ export interface LineOutcome {
 }
 
 export type CleanupOutcome =
-  /** Branches or tags moved since the plan was made; nothing was deleted. Plan again. */
-  | { readonly kind: "stale" }
+  /** What the plan rests on changed since it was made; nothing was deleted. Plan again. */
+  | { readonly kind: "stale"; readonly because: string }
   | {
       readonly kind: "done";
       readonly lines: readonly LineOutcome[];

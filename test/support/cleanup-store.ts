@@ -1,8 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { type ExecuteInput, executePlan } from "../../src/cleanup/executor.js";
 import type { InventoryInput } from "../../src/cleanup/inventory/inputs.js";
+import { gatherCleanup, type Planned } from "../../src/cleanup/inventory/inventory.js";
+import type { CleanupOutcome } from "../../src/cleanup/outcome.js";
+import type { CleanupOptions } from "../../src/cleanup/planner.js";
 import type { RunContext } from "../../src/core/run-context.js";
 import { openRegistryRoot } from "../../src/embedded-registry/store/root.js";
 import type { DeletionRules } from "../../src/oci/deletion.js";
@@ -14,7 +18,7 @@ import { formatStageAnnotations } from "../../src/records/annotations.js";
 import { labels } from "../../src/records/labels.js";
 import { createRecordWriter } from "../../src/records/record-writer.js";
 import { customTagRecordTag, imageMetadataTag, managedImageTag, stageTag } from "../../src/records/tags.js";
-import { commitOf, hourMs, nowMs } from "./cleanup-facts.js";
+import { cleanupConfig, commitOf, hourMs, nowMs } from "./cleanup-facts.js";
 
 export type StoreRun = Pick<RunContext, "werfHome" | "clock" | "emit" | "signal">;
 
@@ -157,6 +161,26 @@ export class StoreWorld {
       },
       ...overrides,
     };
+  }
+
+  gather(input: Partial<InventoryInput> = {}, options: CleanupOptions = {}): Promise<Planned> {
+    return gatherCleanup(this.run, this.input(input), cleanupConfig, options);
+  }
+
+  execute(planned: Planned, extra: Partial<ExecuteInput> = {}): Promise<CleanupOutcome> {
+    return executePlan(this.run, { ...planned, repositories: this.input().repositories, ...extra });
+  }
+
+  /** Plans and executes at once. */
+  async cleanup(extra: Partial<ExecuteInput> = {}): Promise<Extract<CleanupOutcome, { kind: "done" }>> {
+    const outcome = await this.execute(await this.gather(), extra);
+    if (outcome.kind === "stale") throw new Error(outcome.because);
+    return outcome;
+  }
+
+  /** Names of the plans that are saved for the next run. */
+  plans(): Promise<string[]> {
+    return readdir(join(this.run.werfHome, "plans")).catch(() => []);
   }
 
   /** The store as the run sees it: requests are noted, rules and failures are the test's. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { open, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { messageOf, WerfError } from "../../core/errors.js";
 import type { RunContext } from "../../core/run-context.js";
@@ -37,7 +37,9 @@ export async function checkReportFile(file: string): Promise<void> {
 export async function saveReport(file: string, report: CleanupReport): Promise<void> {
   const draft = draftOf(file);
   try {
-    await writeFile(draft, `${JSON.stringify(report, undefined, "\t")}\n`, { mode: 0o644, flag: "wx" });
+    await writeFile(draft, `${JSON.stringify(report, undefined, "\t")}\n`, { flag: "wx" });
+    // Whatever the umask: what reads the report in CI is often another user.
+    await chmod(draft, 0o644);
     await rename(draft, file);
   } catch (cause) {
     await rm(draft, { force: true });

@@ -74,7 +74,8 @@ describe("the report's file", () => {
     await saveReport(file, cleanupReport(plan));
     await saveReport(file, { ...cleanupReport(plan), repo: "other" });
     const text = await readFile(file, "utf8");
-    expect(text).toMatch(/^\{\n\t"command": "cleanup",\n[^]*\}\n$/);
+    expect(text.startsWith('{\n\t"command": "cleanup",\n')).toBe(true);
+    expect(text.endsWith("}\n")).toBe(true);
     expect(JSON.parse(text).repo).toBe("other");
     expect((await stat(file)).mode & 0o777).toBe(0o644);
     expect(await readdir(directory)).toEqual(["r.json"]);
