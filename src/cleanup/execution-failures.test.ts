@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { cleanupConfig, nativeRules } from "../../test/support/cleanup-facts.js";
+import { nativeRules } from "../../test/support/cleanup-facts.js";
 import { StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import type { ExecuteInput } from "./executor.js";
@@ -96,7 +96,7 @@ describe("purge", () => {
     await world.alias("backend-main", ours);
     await world.writer("another", 100).write("managed-image-their-app");
     await world.image({ n: 1 }, "v1");
-    const planned = await gatherPurge(world.run, world.input(), cleanupConfig);
+    const planned = await gatherPurge(world.run, world.input());
     expect(await world.execute(planned)).toMatchObject({ kind: "done", success: true });
     expect(await world.tags()).toEqual([theirs, "managed-image-their-app", "v1"].sort());
   });

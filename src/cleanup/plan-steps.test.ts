@@ -229,7 +229,7 @@ describe("purge", () => {
     for (const tag of primary.tags.keys()) {
       if (!primary.records.has(tag)) primary.records.set(tag, { project: "shop", createdMs: nowMs });
     }
-    const p = planPurge(world.facts(), cleanupConfig);
+    const p = planPurge(world.facts());
     expect(p.lines.filter(({ decision }) => decision === "keep").map(({ tag }) => tag)).toEqual(["v1"]);
     expect(p.unread).toEqual([]);
   });

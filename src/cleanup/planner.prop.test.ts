@@ -163,9 +163,7 @@ function rootsOf(facts: CleanupFacts, plan: Plan): Digest[] {
 }
 
 const plans = worlds.chain((facts) =>
-  fc
-    .constantFrom(planCleanup(facts, cleanupConfig), planPurge(facts, cleanupConfig))
-    .map((plan) => ({ facts, plan })),
+  fc.constantFrom(planCleanup(facts, cleanupConfig), planPurge(facts)).map((plan) => ({ facts, plan })),
 );
 
 describe("any plan", () => {

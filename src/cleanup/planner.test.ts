@@ -132,13 +132,13 @@ describe("SAFETY 2: bundles", () => {
     expect(line(p, byTag)).toMatchObject({ reason: "published in a bundle" });
     expect(line(p, final, "final").decision).toBe("keep");
     expect(line(p, "1.0.0")).toMatchObject({ type: "bundle", decision: "keep" });
-    expect(deleted(planPurge(world.facts(), cleanupConfig)).filter((tag) => tag === byTag)).toEqual([]);
+    expect(deleted(planPurge(world.facts())).filter((tag) => tag === byTag)).toEqual([]);
   });
 
   it("stop the run when they can't be read, purge too", () => {
     const world = shop();
     world.primary.unreadableBundles.push({ tag: "2.0.0", reason: "no layer" });
-    for (const p of [plan(world), planPurge(world.facts(), cleanupConfig)]) {
+    for (const p of [plan(world), planPurge(world.facts())]) {
       expect(p.stops.map(({ code }) => code)).toEqual(["cleanup/bundle-unreadable"]);
     }
   });
@@ -171,7 +171,7 @@ describe("SAFETY 4: other projects", () => {
   it.each([["another"], [undefined]])("keeps a stage of %s, by cleanup and by purge", (project) => {
     const world = shop();
     const stage = world.primary.stage("theirs", { project });
-    for (const p of [plan(world), planPurge(world.facts(), cleanupConfig)]) {
+    for (const p of [plan(world), planPurge(world.facts())]) {
       expect(line(p, stage)).toMatchObject({ decision: "keep", reason: "other project" });
     }
   });
@@ -258,8 +258,8 @@ describe("SAFETY 7: records of werf v2", () => {
     const p = plan(world);
     expect(line(p, ours)).toMatchObject({ type: "oldGeneration", decision: "keep" });
     expect(p.warnings.join()).toContain("2 records of werf v2");
-    expect(deleted(planPurge(world.facts(), cleanupConfig))).toContain(ours);
-    expect(deleted(planPurge(world.facts(), cleanupConfig))).not.toContain(theirs);
+    expect(deleted(planPurge(world.facts()))).toContain(ours);
+    expect(deleted(planPurge(world.facts()))).not.toContain(theirs);
   });
 });
 

@@ -6,8 +6,9 @@ import { type CleanupFacts, type RepositoryFacts, recordsOf, repositoriesOf } fr
 import type { Plan, PlanLine } from "./plan.js";
 import { PlanBuilder } from "./plan-builder.js";
 import { hoursOf } from "./policies/built-within-hours.js";
+import { gitHits } from "./policies/git-history.js";
 import { policies } from "./policies/index.js";
-import { RecordDecider } from "./record-decisions.js";
+import { RecordDecider, type RecordInput } from "./record-decisions.js";
 import {
   type DecisionInput,
   decideFinal,
@@ -31,13 +32,16 @@ const minGraceHours = 2;
 /** Plans a cleanup. Pure: the same facts give the same plan, and nothing is read or written. */
 export function planCleanup(facts: CleanupFacts, config: CleanupConfig, options: CleanupOptions = {}): Plan {
   if (config.disable) return disabledPlan(facts);
-  const input = { facts, config, ...options };
+  const byGit = !config.disableGitHistoryBasedPolicy && facts.git !== undefined;
+  const hits = byGit ? gitHits(facts, facts.git, config.keepPolicies) : [];
+  const input = { facts, config, gitHits: hits, ...options };
   const protections = policies.flatMap((policy) =>
     [...policy.protect(input)].map((protection) => ({ ...protection, keepsRejected: policy.keepsRejected })),
   );
   const graceHours = Math.max(hoursOf(input), minGraceHours);
   const finalRepoStrict = options.finalRepoStrict ?? false;
-  const plan = build({ facts, protections, kind: "cleanup", finalRepoStrict }, config, graceHours * hourMs);
+  const graceMs = graceHours * hourMs;
+  const plan = build({ facts, protections, kind: "cleanup", finalRepoStrict }, { gitHits: hits, graceMs });
   const stops = [...missingEvidence(facts, config), ...tooMany(plan.lines, options.maxDelete)];
   return { ...plan, stops };
 }
@@ -46,8 +50,9 @@ export function planCleanup(facts: CleanupFacts, config: CleanupConfig, options:
  * Plans a purge: everything of this project goes, whatever git and clusters say. What other projects,
  * foreign tags and published bundles need stays.
  */
-export function planPurge(facts: CleanupFacts, config: CleanupConfig): Plan {
-  const plan = build({ facts, protections: [], kind: "purge", finalRepoStrict: true }, config, 0);
+export function planPurge(facts: CleanupFacts): Plan {
+  const input = { facts, protections: [], kind: "purge", finalRepoStrict: true } as const;
+  const plan = build(input, { gitHits: [], graceMs: 0 });
   return { ...plan, stops: unreadableBundles(facts) };
 }
 
@@ -63,7 +68,7 @@ function disabledPlan(facts: CleanupFacts): Plan {
   };
 }
 
-function build(input: DecisionInput, config: CleanupConfig, graceMs: number): Plan {
+function build(input: DecisionInput, records: Pick<RecordInput, "gitHits" | "graceMs">): Plan {
   const { facts, kind } = input;
   const builder = new PlanBuilder();
   const primary = decidePrimary(input);
@@ -80,17 +85,16 @@ function build(input: DecisionInput, config: CleanupConfig, graceMs: number): Pl
   const going = new Set(all.flatMap(({ decisions, condemned }) => [...goingTags(decisions, condemned)]));
   const decider = new RecordDecider({
     facts,
-    config,
     kind,
-    graceMs,
+    ...records,
     primary,
     final,
     goes: (role, tag) => going.has(`${role}:${tag}`),
   });
-  const records = [...decider.decisions()];
+  const decided = [...decider.decisions()];
   for (const [role, repository] of repositoriesOf(facts)) {
     builder.records(
-      records.filter(({ line }) => line.repository === role),
+      decided.filter(({ line }) => line.repository === role),
       repository,
     );
   }

@@ -1,9 +1,9 @@
-import type { CleanupConfig } from "../config/model.js";
 import { commitKey, type ImageMetadataTag } from "../records/tags.js";
 import type { CleanupFacts, RepositoryRole } from "./facts.js";
 import { recordsOf } from "./facts.js";
 import type { PlanLine } from "./plan.js";
-import { gitHits, imageNamesById } from "./policies/git-history.js";
+import { imageNamesById } from "./policies/git-history.js";
+import type { GitHit } from "./policies/policy.js";
 import type { RepositoryDecisions } from "./stage-decisions.js";
 
 /** What becomes of a record. `follows`: the tags whose deletion must have succeeded before. */
@@ -14,7 +14,8 @@ export interface RecordDecision {
 
 export interface RecordInput {
   readonly facts: CleanupFacts;
-  readonly config: CleanupConfig;
+  /** Records that the history of git needs. */
+  readonly gitHits: readonly GitHit[];
   readonly kind: "cleanup" | "purge";
   /** Records younger than this, in milliseconds, may belong to a build that is still running. */
   readonly graceMs: number;
@@ -51,13 +52,11 @@ export class RecordDecider {
   readonly #commits: ReadonlySet<string>;
 
   constructor(input: RecordInput) {
-    const { facts, config } = input;
+    const { facts, gitHits } = input;
     this.#input = input;
     this.#role = recordsOf(facts).role;
-    const byGit = facts.git !== undefined && !config.disableGitHistoryBasedPolicy && input.kind === "cleanup";
-    const hits = byGit && facts.git !== undefined ? gitHits(facts, facts.git, config.keepPolicies) : [];
-    this.#hits = new Set(hits.map(({ record }) => record.tag));
-    this.#hitStages = new Set(hits.map(({ record }) => record.stage));
+    this.#hits = new Set(gitHits.map(({ record }) => record.tag));
+    this.#hitStages = new Set(gitHits.map(({ record }) => record.stage));
     this.#commits = new Set([...(facts.git?.commits.keys() ?? [])].map(commitKey));
   }
 

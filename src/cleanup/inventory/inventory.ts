@@ -29,13 +29,13 @@ export function gatherCleanup(
   return gather(run, input, (facts) => planCleanup(facts, config, options));
 }
 
-/** Reads the repositories and plans a purge. */
+/** Reads the repositories and plans a purge; no setting of werf.yaml changes what a purge removes. */
 export function gatherPurge(
   run: InventoryRun,
   input: InventoryInput,
-  config: CleanupConfig,
+  _config?: CleanupConfig,
 ): Promise<Planned> {
-  return gather(run, input, (facts) => planPurge(facts, config));
+  return gather(run, input, planPurge);
 }
 
 async function gather(

@@ -23,8 +23,9 @@ export class CommitReach {
     });
   }
 
-  has(commit: string): boolean {
-    return this.#indices.has(commitKey(commit));
+  /** The number of a commit in the graph. */
+  indexOf(commit: string): number | undefined {
+    return this.#indices.get(commitKey(commit));
   }
 
   /** Forgets the last reference and walks from this head; without `history` only the head itself is met. */
@@ -43,14 +44,12 @@ export class CommitReach {
     }
   }
 
-  reaches(commit: string): boolean {
-    const index = this.#indices.get(commitKey(commit));
-    return index !== undefined && this.#met[index] === this.#visit;
+  reaches(commit: number): boolean {
+    return this.#met[commit] === this.#visit;
   }
 
-  /** Committer date in milliseconds; 0 for a commit that isn't in the graph. */
-  timeOf(commit: string): number {
-    const index = this.#indices.get(commitKey(commit));
-    return index === undefined ? 0 : (this.#times[index] ?? 0);
+  /** Committer date in milliseconds. */
+  timeOf(commit: number): number {
+    return this.#times[commit] ?? 0;
   }
 }

@@ -3,28 +3,21 @@ import type { GitReference } from "../../git/history.js";
 import { imageMetadataId } from "../../records/image-name.js";
 import type { ImageMetadataTag } from "../../records/tags.js";
 import { type CleanupFacts, type GitFacts, recordsOf } from "../facts.js";
+import { groupBy } from "../liveness.js";
 import { CommitReach } from "./commit-reach.js";
-import type { Policy } from "./policy.js";
+import type { GitHit, Policy } from "./policy.js";
 
 /** Keeps what the commits of branches and tags need, image by image. */
 export const gitHistory: Policy = {
   id: "git-history",
   keepsRejected: false,
-  *protect({ facts, config }) {
-    if (facts.git === undefined || config.disableGitHistoryBasedPolicy) return;
-    for (const hit of gitHits(facts, facts.git, config.keepPolicies)) {
+  *protect(input) {
+    for (const hit of input.gitHits) {
       const evidence = `image ${hit.image}: ${hit.reference.kind} ${hit.reference.name}, commit ${hit.record.commit.slice(0, 12)}`;
       yield { stage: hit.record.stage, reason: "git policy", evidence };
     }
   },
 };
-
-/** A record by which a reference keeps a stage. */
-export interface GitHit {
-  readonly image: string;
-  readonly reference: GitReference;
-  readonly record: ImageMetadataTag;
-}
 
 const hourMs = 3_600_000;
 const weekMs = 168 * hourMs;
@@ -62,7 +55,7 @@ export function gitHits(facts: CleanupFacts, git: GitFacts, keepPolicies: readon
   const policies = keepPolicies.length === 0 ? builtInPolicies : keepPolicies;
   const selected = selectReferences(git.references, policies, facts.takenAtMs);
   const reach = new CommitReach(git.commits);
-  const records = recordsByImage(facts);
+  const records = recordsByImage(facts, reach);
   const hits: GitHit[] = [];
   for (const { reference, images } of selected) {
     // A tag is one commit; a branch is its whole history.
@@ -77,17 +70,23 @@ export function gitHits(facts: CleanupFacts, git: GitFacts, keepPolicies: readon
   return hits;
 }
 
-/** Records of the images that werf.yaml or a managed-image record names. */
-function recordsByImage(facts: CleanupFacts): Map<string, ImageMetadataTag[]> {
-  const { snapshot } = recordsOf(facts).repository;
+/** A record with its commit's number, so that 100 references don't look up its hash 100 times. */
+interface KnownRecord {
+  readonly record: ImageMetadataTag;
+  readonly commit: number;
+}
+
+/** Records of the images that werf.yaml or a managed-image record names, and whose commit git knows. */
+function recordsByImage(facts: CleanupFacts, reach: CommitReach): Map<string, KnownRecord[]> {
   const names = imageNamesById(facts);
-  const records = new Map<string, ImageMetadataTag[]>();
-  for (const record of snapshot.imageMetadata) {
+  const records = new Map<string, KnownRecord[]>();
+  for (const record of recordsOf(facts).repository.snapshot.imageMetadata) {
     const name = names.get(record.imageId);
-    if (name === undefined) continue;
+    const commit = reach.indexOf(record.commit);
+    if (name === undefined || commit === undefined) continue;
     const all = records.get(name);
-    if (all === undefined) records.set(name, [record]);
-    else all.push(record);
+    if (all === undefined) records.set(name, [{ record, commit }]);
+    else all.push({ record, commit });
   }
   return records;
 }
@@ -141,22 +140,24 @@ function limited<T>(items: readonly T[], timeOf: (item: T) => number, limit: Kee
  * newest commit, and stages of one commit count as one.
  */
 function keptOf(
-  reached: readonly ImageMetadataTag[],
+  reached: readonly KnownRecord[],
   reach: CommitReach,
   limit: KeepLimit,
   nowMs: number,
 ): ImageMetadataTag[] {
-  const newest = new Map<string, { record: ImageMetadataTag; time: number }>();
-  for (const record of reached) {
-    const time = reach.timeOf(record.commit);
-    const known = newest.get(record.stage);
-    if (known === undefined || time > known.time) newest.set(record.stage, { record, time });
+  const newest = new Map<string, KnownRecord>();
+  for (const known of reached) {
+    const best = newest.get(known.record.stage);
+    if (best === undefined || reach.timeOf(known.commit) > reach.timeOf(best.commit)) {
+      newest.set(known.record.stage, known);
+    }
   }
-  const byCommit = new Map<string, { time: number; records: ImageMetadataTag[] }>();
-  for (const { record, time } of newest.values()) {
-    const entry = byCommit.get(record.commit) ?? { time, records: [] };
-    entry.records.push(record);
-    byCommit.set(record.commit, entry);
-  }
-  return limited([...byCommit.values()], ({ time }) => time, limit, nowMs).flatMap(({ records }) => records);
+  const byCommit = groupBy(
+    newest.values(),
+    ({ commit }) => commit,
+    ({ record }) => record,
+  );
+  return limited([...byCommit], ([commit]) => reach.timeOf(commit), limit, nowMs).flatMap(
+    ([, records]) => records,
+  );
 }

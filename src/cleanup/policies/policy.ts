@@ -1,9 +1,21 @@
 import type { CleanupConfig } from "../../config/model.js";
+import type { GitReference } from "../../git/history.js";
+import type { ImageMetadataTag } from "../../records/tags.js";
 import type { CleanupFacts } from "../facts.js";
+
+/** A record by which a reference keeps a stage. */
+export interface GitHit {
+  /** Its name. */
+  readonly image: string;
+  readonly reference: GitReference;
+  readonly record: ImageMetadataTag;
+}
 
 export interface PolicyInput {
   readonly facts: CleanupFacts;
   readonly config: CleanupConfig;
+  /** What the history of git keeps; none when that policy is off. */
+  readonly gitHits: readonly GitHit[];
   /** Overrides `keepImagesBuiltWithinLastNHours` of werf.yaml. */
   readonly keepBuiltWithinHours?: number;
 }
