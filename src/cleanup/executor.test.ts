@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isolateRules } from "../../test/support/cleanup-facts.js";
+import { cleanupConfig, isolateRules } from "../../test/support/cleanup-facts.js";
 import { StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import { mediaTypes } from "../oci/media-types.js";
 import { rejectedTag } from "../records/tags.js";
 import { executePlan } from "./executor.js";
+import { gatherCleanup } from "./inventory/inventory.js";
 import type { CleanupOutcome } from "./outcome.js";
 
 let world: StoreWorld;
@@ -41,6 +42,33 @@ describe("a cleanup", () => {
     expect(second.plan).toEqual(first.plan);
     expect(world.asked.filter((request) => /^(delete|write)/.test(request))).toEqual([]);
     expect(await world.has("cleanup")).toBe(false);
+  });
+
+  it("touches nothing with cleanup.disable, and leaves no record", async () => {
+    await world.stage("gone");
+    const before = await world.tags();
+    const config = { ...cleanupConfig, disable: true };
+    await world.execute(await gatherCleanup(world.run, world.input(), config));
+    expect(await world.tags()).toEqual(before);
+  });
+
+  it("takes damaged records for records that say nothing, and keeps what they may be about", async () => {
+    const stage = await world.stage("gone");
+    const record = await world.alias("backend-main", stage);
+    const store = {
+      ...world.view(),
+      readManifest: async (reference: string) => {
+        const read = await world.store.readManifest(reference);
+        if (reference !== record || read.kind === "missing") return read;
+        return { kind: "present" as const, manifest: { ...read.manifest, bytes: Buffer.from("damaged") } };
+      },
+    };
+    const { plan } = await world.gather({ repositories: { primary: { store } } });
+    expect(plan.lines.find(({ tag }) => tag === "backend-main")).toMatchObject({
+      type: "foreign",
+      decision: "keep",
+    });
+    expect(plan.lines.find(({ tag }) => tag === record)?.decision).not.toBe("delete");
   });
 
   it("asks a second time for no stage that it knows", async () => {

@@ -53,7 +53,7 @@ export async function executePlan(run: Run, input: ExecuteInput): Promise<Cleanu
   const refused = outcomes.some(({ kind }) => kind === "refused");
   // What failed is tried again by the next run, which needs the plan for manifests without a tag.
   if (!failed) await forgetPlan(run, plan);
-  if (plan.kind === "cleanup") await recordCleanup(run, input);
+  if (plan.leavesRecord) await recordCleanup(run, input);
   const success = !failed && broken.length === 0 && !(input.strict === true && refused);
   return { kind: "done", lines: lineOutcomes(plan, outcomes), broken, success };
 }

@@ -205,7 +205,10 @@ describe("the final repository", () => {
     expect(line(p, gone, "final").decision).toBe("delete");
     expect(line(p, used, "final").decision).toBe("delete");
     expect(line(p, alone, "final")).toMatchObject({ decision: "keep", reason: "not found in repo" });
-    expect(line(plan(world, {}, { finalRepoStrict: true }), alone, "final").decision).toBe("delete");
+    const young = world.final.stage("young", { ageHours: 1 });
+    const strict = plan(world, {}, { finalRepoStrict: true });
+    expect(line(strict, alone, "final").decision).toBe("delete");
+    expect(line(strict, young, "final").reason).toBe("built within last 2 hours");
   });
 });
 

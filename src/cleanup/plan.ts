@@ -78,6 +78,8 @@ export interface Plan {
   readonly steps: readonly PlanStep[];
   readonly stops: readonly PlanStop[];
   readonly warnings: readonly string[];
+  /** Whether a run leaves the record of the last cleanup. */
+  readonly leavesRecord: boolean;
   /** Records whose labels or time decide, but were not read. A plan that still has some keeps them. */
   readonly unread: readonly { readonly repository: RepositoryRole; readonly tag: string }[];
 }

@@ -64,6 +64,7 @@ function disabledPlan(facts: CleanupFacts): Plan {
     steps: [],
     stops: [],
     unread: [],
+    leavesRecord: false,
     warnings: ["cleanup.disable is set in werf.yaml: nothing is deleted, and no record is touched"],
   };
 }
@@ -104,6 +105,7 @@ function build(input: DecisionInput, records: Pick<RecordInput, "gitHits" | "gra
     steps: builder.steps,
     stops: [],
     warnings: warningsOf(facts),
+    leavesRecord: kind === "cleanup",
     unread: decider.unread,
   };
 }

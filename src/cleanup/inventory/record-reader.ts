@@ -1,5 +1,6 @@
+import { isWerfError } from "../../core/errors.js";
 import type { Digest } from "../../oci/digest.js";
-import { parseManifest } from "../../oci/manifest.js";
+import { type Manifest, parseManifest, type RawManifest } from "../../oci/manifest.js";
 import type { Store } from "../../oci/store.js";
 import { labels } from "../../records/labels.js";
 import { readImageConfig } from "../../records/stage-reader.js";
@@ -21,8 +22,8 @@ export async function readRecord(store: Store, tag: string): Promise<RecordRead>
   if (read.kind === "missing") return read;
   const { digest } = read.manifest;
   const source = `${store.address}:${tag}`;
-  const manifest = parseManifest(read.manifest, source);
-  if (manifest.kind !== "image") return { kind: "present", digest, facts: {} };
+  const manifest = parseOrUndefined(read.manifest, source);
+  if (manifest?.kind !== "image") return { kind: "present", digest, facts: {} };
   const config = await readImageConfig(store, source, manifest);
   if (config.kind === "broken") return { kind: "present", digest, facts: {} };
   const project = config.labels[labels.project];
@@ -34,4 +35,13 @@ export async function readRecord(store: Store, tag: string): Promise<RecordRead>
   const customTag = config.labels[labels.customTagName];
   if (stage === undefined || customTag === undefined) return { kind: "present", digest, facts };
   return { kind: "present", digest, facts, customTag: { customTag, stage } };
+}
+
+function parseOrUndefined(raw: RawManifest, source: string): Manifest | undefined {
+  try {
+    return parseManifest(raw, source);
+  } catch (error) {
+    if (isWerfError(error)) return undefined;
+    throw error;
+  }
 }

@@ -145,12 +145,17 @@ export class RepositoryInventory {
   }
 
   async #readByDigest(digest: Digest): Promise<void> {
-    const read = await this.#store.readManifest(digest);
-    const facts: ManifestFacts =
-      read.kind === "missing"
-        ? { digest, mediaType: "", kind: "unknown", children: [] }
-        : manifestFacts(parseManifest(read.manifest, `${this.#store.address}@${digest}`), digest);
-    this.#manifests.set(digest, facts);
+    const unknown: ManifestFacts = { digest, mediaType: "", kind: "unknown", children: [] };
+    this.#manifests.set(digest, unknown);
+    try {
+      const read = await this.#store.readManifest(digest);
+      if (read.kind === "missing") return;
+      const manifest = parseManifest(read.manifest, `${this.#store.address}@${digest}`);
+      this.#manifests.set(digest, manifestFacts(manifest, digest));
+    } catch (error) {
+      if (!isWerfError(error) || !error.code.startsWith("oci/")) throw error;
+      this.#unreadable.push({ tag: digest, reason: error.message });
+    }
   }
 
   /** Opens records; `false` when all were open already. */

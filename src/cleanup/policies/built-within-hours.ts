@@ -16,20 +16,23 @@ export const builtWithinHours: Policy = {
     if (hours === 0) return;
     const { facts } = input;
     const since = facts.takenAtMs - hours * hourMs;
-    const births = birthsOf(facts.primary);
     const uses = usesOf(facts);
-    for (const [stage, read] of facts.primary.stages) {
-      if (read.kind !== "present") continue;
-      const newest = Math.max(births.get(stage) ?? Number.POSITIVE_INFINITY, uses.get(stage) ?? 0);
-      if (newest <= since) continue;
-      const evidence =
-        newest === Number.POSITIVE_INFINITY
-          ? "nothing tells its age"
-          : `built, published or used on ${new Date(newest).toISOString()}`;
-      yield { stage, reason: `built within last ${hours} hours`, evidence };
+    for (const repository of facts.final === undefined ? [facts.primary] : [facts.primary, facts.final]) {
+      const births = birthsOf(repository);
+      for (const [stage, read] of repository.stages) {
+        if (read.kind !== "present") continue;
+        const newest = Math.max(births.get(stage) ?? Number.POSITIVE_INFINITY, uses.get(stage) ?? 0);
+        if (newest <= since) continue;
+        yield { stage, reason: `built within last ${hours} hours`, evidence: ageOf(newest) };
+      }
     }
   },
 };
+
+function ageOf(newestMs: number): string {
+  if (newestMs === Number.POSITIVE_INFINITY) return "nothing tells its age";
+  return `built, published or used on ${new Date(newestMs).toISOString()}`;
+}
 
 /** Hours that a stage is kept for; 0: the policy is off. */
 export function hoursOf({ config, keepBuiltWithinHours }: Omit<PolicyInput, "facts">): number {
