@@ -63,9 +63,8 @@ export async function benchCopy(directory: string): Promise<string> {
     return `${layers} x ${layerMiB} MiB: werf bundle copy ${(ours.ms / 1000).toFixed(2)} s and ${ours.peakMiB.toFixed(0)} MiB, skopeo copy ${(peer.ms / 1000).toFixed(2)} s and ${peer.peakMiB.toFixed(0)} MiB, ratio ${ratio.toFixed(2)} (at most 1.0, and 150 MiB)`;
   } finally {
     project.dispose();
-    await Promise.all(
-      [source, target].map((registry) => (isMissing(registry) ? undefined : registry.stop())),
-    );
+    await source.stop();
+    await target.stop();
   }
 }
 

@@ -4,7 +4,7 @@ import type { RunContext } from "../core/run-context.js";
 import { type ProjectSettings, withProject } from "./project.js";
 import { type ProvideSettings, provideImages } from "./provide-images.js";
 import { checkReportPath, writeReport } from "./report-file.js";
-import { type RegistryAccess, withStores } from "./stores.js";
+import { checkAddresses, type RegistryAccess, withStores } from "./stores.js";
 
 export interface BuildSettings extends ProjectSettings, RegistryAccess, ProvideSettings {
   readonly saveBuildReport: boolean;
@@ -16,6 +16,7 @@ export async function buildImages(
   run: RunContext,
   settings: BuildSettings,
 ): Promise<readonly ReportedImage[]> {
+  checkAddresses(settings.repo, settings.finalRepo);
   const report = settings.saveBuildReport
     ? await checkReportPath(run, settings.buildReportPath, [".json", ".env"])
     : undefined;

@@ -11,6 +11,7 @@ import type { RunContext } from "../core/run-context.js";
 import { readBundleRoots } from "./bundle-roots.js";
 import { type DeletionSettings, finishDeletion, openRepositories, requireRepo } from "./deletion.js";
 import { readGitEvidence } from "./git-facts.js";
+import { tasksAtOnce } from "./parallel.js";
 import { type Project, type ProjectSettings, userPath, withProject } from "./project.js";
 import { checkReportPath } from "./report-file.js";
 import { type Stores, withStores } from "./stores.js";
@@ -54,6 +55,7 @@ export async function cleanupRepository(
               facts,
               repositories: input.repositories,
               strict: settings.strict,
+              atOnce: tasksAtOnce(settings),
               ...(check === undefined ? {} : { checkReferences: check }),
             });
         if (outcome?.kind !== "stale") return finishDeletion(plan, outcome, report, print);

@@ -7,11 +7,12 @@ import {
   type PlanLine,
 } from "../cleanup/index.js";
 import { WerfError } from "../core/errors.js";
+import type { ParallelSettings } from "./parallel.js";
 import { writeReport } from "./report-file.js";
-import type { RegistryAccess, Stores } from "./stores.js";
+import { checkAddresses, type RegistryAccess, type Stores } from "./stores.js";
 
 /** What cleanup and purge have in common. */
-export interface DeletionSettings extends RegistryAccess {
+export interface DeletionSettings extends RegistryAccess, ParallelSettings {
   readonly repo?: string | undefined;
   readonly finalRepo?: string | undefined;
   readonly dryRun: boolean;
@@ -22,7 +23,9 @@ export interface DeletionSettings extends RegistryAccess {
 
 type Done = Extract<CleanupOutcome, { kind: "done" }>;
 
-export function requireRepo({ repo }: DeletionSettings, command: string): void {
+/** @throws WerfError `actions/repo-missing`, `oci/reference-invalid` */
+export function requireRepo({ repo, finalRepo }: DeletionSettings, command: string): void {
+  checkAddresses(repo, finalRepo);
   if (repo !== undefined) return;
   throw new WerfError("actions/repo-missing", `--repo=ADDRESS is required: ${command} works on a registry`, {
     hint: "name the repository with --repo or WERF_REPO",

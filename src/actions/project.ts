@@ -54,6 +54,6 @@ export async function withProject<T>(
 }
 
 /** A path that the user gave, from the directory they are in. */
-export function userPath(run: RunContext, path: string): string {
+export function userPath(run: Pick<RunContext, "cwd">, path: string): string {
   return isAbsolute(path) ? path : resolve(run.cwd, path);
 }

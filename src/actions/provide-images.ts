@@ -16,10 +16,11 @@ import type { Store } from "../oci/store.js";
 import type { PublishedImage } from "../records/published-image.js";
 import { createRecordWriter } from "../records/record-writer.js";
 import { readSnapshot, type Snapshot } from "../records/snapshot.js";
+import { type ParallelSettings, tasksAtOnce } from "./parallel.js";
 import type { Project } from "./project.js";
 import type { OpenedRepository, Stores } from "./stores.js";
 
-export interface ProvideSettings {
+export interface ProvideSettings extends ParallelSettings {
   readonly repo?: string | undefined;
   readonly finalRepo?: string | undefined;
   /** Names and patterns; none: all. */
@@ -28,8 +29,6 @@ export interface ProvideSettings {
   readonly addCustomTag: readonly string[];
   readonly platform: readonly string[];
   readonly builder: string;
-  readonly parallel: boolean;
-  readonly parallelTasksLimit: number;
   readonly hostPlatform: string;
 }
 
@@ -108,18 +107,17 @@ async function openSession(
 /** Runs `provide` for each image after those it depends on; only the work itself counts against the limit. */
 async function inDependencyOrder(
   specs: readonly DockerfileImage[],
-  { parallel, parallelTasksLimit }: ProvideSettings,
+  settings: ProvideSettings,
   provide: (spec: DockerfileImage, published: ReadonlyMap<string, PublishedImage>) => Promise<ProvidedImage>,
 ): Promise<readonly ProvidedImage[]> {
-  const atOnce = parallel ? (parallelTasksLimit > 0 ? parallelTasksLimit : Number.POSITIVE_INFINITY) : 1;
-  const limit = pLimit({ concurrency: atOnce, rejectOnClear: true });
+  const limit = pLimit({ concurrency: tasksAtOnce(settings), rejectOnClear: true });
   const results = new Map<string, Promise<ProvidedImage>>();
   for (const spec of specs) results.set(spec.name, provideOne(spec));
   return settleAll([...results.values()], () => limit.clearQueue());
 
   async function provideOne(spec: DockerfileImage): Promise<ProvidedImage> {
-    const dependencies = spec.dependencies.map(({ from }) => results.get(from));
-    const images = (await Promise.all(dependencies)).flatMap((d) => (d === undefined ? [] : [d.image]));
+    const dependencies = spec.dependencies.flatMap(({ from }) => results.get(from) ?? []);
+    const images = (await Promise.all(dependencies)).map(({ image }) => image);
     return limit(() => provide(spec, new Map(images.map((image) => [image.name, image]))));
   }
 }

@@ -5,7 +5,7 @@ import type { RunContext } from "../core/run-context.js";
 import { version } from "../core/version.js";
 import { type ProjectSettings, withProject } from "./project.js";
 import { type ProvideSettings, provideImages } from "./provide-images.js";
-import { type RegistryAccess, withStores } from "./stores.js";
+import { checkAddresses, type RegistryAccess, withStores } from "./stores.js";
 
 export interface PublishSettings extends ProjectSettings, RegistryAccess, ProvideSettings {
   readonly tag: string;
@@ -32,6 +32,7 @@ export async function publishProjectBundle(
       exitCode: 2,
     });
   }
+  checkAddresses(settings.repo, settings.finalRepo);
   const bundleRepository = settings.finalRepo ?? settings.repo;
   return withProject(run, settings, (project) =>
     withStores(run, settings, async (stores) => {

@@ -2,6 +2,7 @@ import { executePlan, gatherPurge, type InventoryInput } from "../cleanup/index.
 import type { RunContext } from "../core/run-context.js";
 import { readBundleRoots } from "./bundle-roots.js";
 import { type DeletionSettings, finishDeletion, openRepositories, requireRepo } from "./deletion.js";
+import { tasksAtOnce } from "./parallel.js";
 import { type ProjectSettings, withProject } from "./project.js";
 import { checkReportPath } from "./report-file.js";
 import { withStores } from "./stores.js";
@@ -26,11 +27,17 @@ export async function purgeRepository(
         imageNames: config.images.map(({ name }) => name),
         readBundle: readBundleRoots,
       };
-      const { plan, facts } = await gatherPurge(run, input, config.cleanup);
+      const { plan, facts } = await gatherPurge(run, input);
       const { repositories } = input;
       const outcome = settings.dryRun
         ? undefined
-        : await executePlan(run, { plan, facts, repositories, strict: settings.strict });
+        : await executePlan(run, {
+            plan,
+            facts,
+            repositories,
+            strict: settings.strict,
+            atOnce: tasksAtOnce(settings),
+          });
       if (outcome?.kind === "stale") throw new Error("a purge has no references that could move");
       await finishDeletion(plan, outcome, report, print);
     }),

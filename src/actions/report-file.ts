@@ -11,7 +11,7 @@ import { userPath } from "./project.js";
  * @throws WerfError `actions/report-path`
  */
 export async function checkReportPath(
-  run: RunContext,
+  run: Pick<RunContext, "cwd">,
   path: string,
   extensions: readonly string[],
 ): Promise<string> {

@@ -25,6 +25,14 @@ export interface OpenedRepository {
   readonly isLocal: boolean;
 }
 
+/**
+ * Reads the addresses before anything else is done, so that a wrong one is told first.
+ * @throws WerfError `oci/reference-invalid`
+ */
+export function checkAddresses(...addresses: readonly (string | undefined)[]): void {
+  for (const address of addresses) if (address !== undefined) parseRepository(address);
+}
+
 /** Opens stores by address; the same one twice is the same store, so that what is known of it is known once. */
 export interface Stores {
   /** Without an address: the project's place in the local store. */

@@ -83,7 +83,7 @@ function decodeNumber(field: Buffer): number | undefined {
   const text = field
     .toString("latin1")
     .replace(/^[ \0]+/, "")
-    .replace(/[ \0][^]*$/, "");
+    .replace(/[ \0].*$/s, "");
   if (text === "") return 0;
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }

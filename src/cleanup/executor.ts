@@ -27,6 +27,8 @@ export interface ExecuteInput {
   checkReferences?(): Promise<"same" | "moved">;
   /** A refusal for good makes the run fail, too. Default false. */
   readonly strict?: boolean;
+  /** Deletions at the same time. Default 8. */
+  readonly atOnce?: number;
 }
 
 const deletionsAtOnce = 8;
@@ -115,6 +117,7 @@ async function recordCleanup(run: Run, { plan, facts, repositories }: ExecuteInp
   try {
     await createRecordWriter(run, store, plan.project).write(lastCleanupTag, { [labels.lastCleanup]: now });
   } catch (error) {
+    run.signal.throwIfAborted();
     run.emit({
       code: "warning",
       id: "cleanup/record",
@@ -137,7 +140,7 @@ class StepRunner {
   }
 
   async runAll(): Promise<StepOutcome[]> {
-    const limit = pLimit(deletionsAtOnce);
+    const limit = pLimit(this.#input.atOnce ?? deletionsAtOnce);
     const running: Promise<StepOutcome>[] = [];
     for (const step of this.#input.plan.steps) {
       const required = step.requires.flatMap((index) => running[index] ?? []);

@@ -25,7 +25,7 @@ export interface CleanupFacts {
   /** Tags of the keep list. */
   readonly keepList: readonly string[];
   /** What a run that was interrupted had still to remove, by repository. */
-  readonly interrupted?: readonly InterruptedManifest[];
+  readonly interrupted?: Interrupted;
 }
 
 export interface GitFacts {
@@ -45,6 +45,13 @@ export interface UsedImage {
   readonly digest?: Digest;
   /** For people: `ctx/prod ns/shop deployment/api container/app`. */
   readonly where: string;
+}
+
+/** What of an interrupted run's plan can't be judged by what the repository shows now. */
+export interface Interrupted {
+  readonly manifests: readonly InterruptedManifest[];
+  /** Records that were to go with their stage, by tag, with what they resolved to. */
+  readonly records: ReadonlyMap<string, Digest>;
 }
 
 /** An untagged manifest whose parent an earlier run has already deleted. */

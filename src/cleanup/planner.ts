@@ -74,7 +74,7 @@ function build(input: DecisionInput, records: Pick<RecordInput, "gitHits" | "gra
   const builder = new PlanBuilder();
   const primary = decidePrimary(input);
   const final = facts.final === undefined ? undefined : decideFinal(input, primary, facts.final);
-  const interrupted = facts.interrupted ?? [];
+  const interrupted = facts.interrupted?.manifests ?? [];
   const all = [primary, ...(final === undefined ? [] : [final])].map((decisions) => ({
     decisions,
     condemned: condemn(decisions, interrupted),

@@ -149,10 +149,18 @@ export class RecordDecider {
       return keep("not read yet");
     }
     if (record.project !== facts.project) return keep("other project");
+    if (this.#wasToGo(tag)) return remove("an interrupted run was to delete it with its stage");
     if (record.createdMs === undefined || record.createdMs > facts.takenAtMs - graceMs) {
       return keep("young: a build may still need it");
     }
     return remove(reason);
+  }
+
+  /** Its stage went before the run broke off: no build made it, however young it is. */
+  #wasToGo(tag: string): boolean {
+    const { facts } = this.#input;
+    const digest = facts.interrupted?.records.get(tag);
+    return digest !== undefined && digest === recordsOf(facts).repository.digests.get(tag);
   }
 
   #customTag(tag: string): Verdict {

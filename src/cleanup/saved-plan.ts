@@ -1,18 +1,19 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { RunContext } from "../core/run-context.js";
-import { digestOf, hexOf, isDigest } from "../oci/digest.js";
+import { type Digest, digestOf, hexOf, isDigest } from "../oci/digest.js";
 import { replaceFile } from "../records/facts-cache.js";
-import type { InterruptedManifest } from "./facts.js";
-import type { Plan } from "./plan.js";
+import type { Interrupted, InterruptedManifest } from "./facts.js";
+import type { Plan, PlanLine } from "./plan.js";
 
 type Home = Pick<RunContext, "werfHome">;
 type Addresses = Plan["repositories"];
 
 /**
- * The plan of a run that is under way. What a later run needs of it are the manifests without a tag: once
- * their parent is gone, nothing else remembers them. Everything with a tag is found and judged anew, because
- * since then somebody may have come to need it.
+ * The plan of a run that is under way. What a later run needs of it are the manifests without a tag, which
+ * nothing else remembers once their parent is gone, and the records of stages that are gone already, which
+ * would look like those of a build that is running. Everything else is found and judged anew, because since
+ * then somebody may have come to need it.
  */
 function fileOf(run: Home, project: string, addresses: Addresses): string {
   const key = JSON.stringify([project, addresses.primary, addresses.final, addresses.meta]);
@@ -30,21 +31,27 @@ export async function forgetPlan(run: Home, plan: Pick<Plan, "project" | "reposi
   await rm(fileOf(run, plan.project, plan.repositories), { force: true });
 }
 
-/** The untagged manifests that a run which was interrupted had in its plan; none when the file is damaged. */
+/** What a run that was interrupted had still to remove; nothing when the file is damaged. */
 export async function readInterrupted(
   run: Home,
   project: string,
   addresses: Addresses,
-): Promise<InterruptedManifest[]> {
-  let plan: Partial<Plan>;
+): Promise<Interrupted> {
+  let plan: Partial<Plan> = {};
   try {
     plan = JSON.parse(await readFile(fileOf(run, project, addresses), "utf8")) as Partial<Plan>;
   } catch {
-    return [];
+    // No plan, or one that a broken disk has left: everything is judged anew.
   }
-  if (plan.version !== 1 || !Array.isArray(plan.lines)) return [];
-  return plan.lines.flatMap(({ type, repository, digest, decision }) => {
-    const untagged = type === "untagged" && decision === "delete" && digest !== undefined;
-    return untagged && isDigest(digest) ? [{ repository, digest }] : [];
-  });
+  const lines = plan.version === 1 && Array.isArray(plan.lines) ? plan.lines : [];
+  const manifests: InterruptedManifest[] = [];
+  const records = new Map<string, Digest>();
+  for (const { type, repository, tag, digest, decision } of lines) {
+    if (decision !== "delete" || digest === undefined || !isDigest(digest)) continue;
+    if (type === "untagged") manifests.push({ repository, digest });
+    if (tag !== undefined && recordTypes.has(type)) records.set(tag, digest);
+  }
+  return { manifests, records };
 }
+
+const recordTypes: ReadonlySet<string> = new Set<PlanLine["type"]>(["imageMetadata", "customTagRecord"]);

@@ -7,7 +7,7 @@ import { resolveOptions } from "./options/resolve.js";
 import { commonOptions, type OptionName } from "./options/table.js";
 import { describeFailure } from "./output/failure.js";
 import { createPrinter, type LogLevel } from "./output/printer.js";
-import { buildProgram } from "./program.js";
+import { buildProgram, normalizeBooleans } from "./program.js";
 import { createRunContext } from "./run-context.js";
 
 /** What a process is, so that the command line runs inside a test as it does in a shell. */
@@ -30,11 +30,11 @@ const noSecrets: Redactor = { add: () => undefined, redact: (text) => text };
 export async function runCli(host: CliHost): Promise<number> {
   try {
     let exitCode = 0;
-    const program = buildProgram(host, async (entry, command, flags, args) => {
+    const argv = normalizeBooleans(host.argv);
+    const program = await buildProgram({ ...host, argv }, async (entry, command, flags, args) => {
       exitCode = await execute(host, entry, command, flags, args);
     });
-    const parsed = await program;
-    await parsed.parseAsync([...host.argv], { from: "user" });
+    await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

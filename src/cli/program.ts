@@ -1,9 +1,8 @@
-import { Command as Commander, Option } from "commander";
-import { nearest } from "../core/suggest.js";
+import { Command as Commander, type Help, Option } from "commander";
 import type { CliHost } from "./cli.js";
 import type { Command } from "./commands/command.js";
 import { type CommandEntry, commandTable } from "./commands/index.js";
-import type { OptionGroup, OptionSpec } from "./options/option.js";
+import type { OptionSpec } from "./options/option.js";
 import { parseBoolean } from "./options/resolve.js";
 import { commonOptions, type OptionName, optionTable } from "./options/table.js";
 
@@ -30,12 +29,25 @@ export async function buildProgram(host: CliHost, execute: Executor): Promise<Co
   return program;
 }
 
+const termColumns = 30;
+
+/** A term that is longer than its column has the description on the lines below it. */
+function formatItem(term: string, columns: number, description: string, helper: Help): string {
+  if (description === "") return `  ${term}`;
+  const indent = " ".repeat(columns + 4);
+  const text = helper
+    .boxWrap(description, (helper.helpWidth ?? 80) - indent.length)
+    .replaceAll("\n", `\n${indent}`);
+  return term.length > columns ? `  ${term}\n${indent}${text}` : `  ${term.padEnd(columns + 2)}${text}`;
+}
+
 function configure(command: Commander, host: CliHost): Commander {
   return command
     .exitOverride()
     .showSuggestionAfterError(true)
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
+    .configureHelp({ formatItem, padWidth: () => termColumns })
     .configureOutput({
       writeOut: (text) => host.stdout(text),
       writeErr: (text) => host.stderr(text),
@@ -73,7 +85,7 @@ async function define(leaf: Commander, entry: CommandEntry, execute: Executor): 
   );
   if (command.arguments !== undefined) leaf.arguments(command.arguments);
   const names: readonly OptionName[] = [...new Set([...command.options, ...commonOptions])];
-  for (const name of names) addOption(leaf, optionTable[name], name);
+  for (const name of names) addOption(leaf, optionTable[name]);
   if (command.examples.length > 0)
     leaf.addHelpText("after", `\nExamples:\n${command.examples.map((e) => `  $ ${e}`).join("\n")}`);
   leaf.action(async (...given: unknown[]) => {
@@ -98,13 +110,11 @@ function attribute(flag: string): string {
   return new Option(`--${flag}`).attributeName();
 }
 
-function addOption(leaf: Commander, spec: OptionSpec, _name: OptionName): void {
+function addOption(leaf: Commander, spec: OptionSpec): void {
   const short = "short" in spec && spec.short !== undefined ? `-${spec.short}, ` : "";
   const text = `${spec.description}${defaultText(spec)}${environmentText(spec)}`;
   const value = spec.kind === "boolean" ? "" : ` <${spec.placeholder}>`;
-  const option = new Option(`${short}--${spec.flag}${value}`, text).helpGroup(
-    `${spec.group satisfies OptionGroup}:`,
-  );
+  const option = new Option(`${short}--${spec.flag}${value}`, text).helpGroup(`${spec.group}:`);
   if (spec.kind === "list")
     option.argParser((item: string, before: string[] | undefined) => [...(before ?? []), item]);
   leaf.addOption(option);
@@ -134,12 +144,4 @@ export function normalizeBooleans(argv: readonly string[]): string[] {
     if (match === null || !booleans.has(match[1] ?? "")) return word;
     return parseBoolean(match[2]) === false ? `--no-${match[1]}` : `--${match[1]}`;
   });
-}
-
-/** For messages about commands that aren't there. */
-export function nearestCommand(word: string): string | undefined {
-  return nearest(
-    word,
-    commandTable.map(({ path }) => path.join(" ")),
-  );
 }

@@ -38,6 +38,8 @@ class ResponseBody extends Readable {
     super({ highWaterMark: 256 * 1024 });
     this.#source = source;
     source.on("error", (error) => this.destroy(translate(error)));
+    // Whoever reads it gets the error; a body that nobody reads any more must not end the process.
+    this.on("error", () => undefined);
   }
 
   override _read(): void {

@@ -5,7 +5,7 @@ import { deletionTests } from "./deletion-contract.js";
 import { manifestTests, referrerTests, tagTests } from "./manifest-contract.js";
 import type { Fixture, StoreUnderTest } from "./store-under-test.js";
 
-export type { StoreAbility, StoreCapabilities, StoreUnderTest } from "./store-under-test.js";
+export type { StoreUnderTest } from "./store-under-test.js";
 
 /** What every `Store` does, whatever is behind it. `open` gives an empty one to each test. */
 export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {

@@ -48,7 +48,7 @@ export function werfProcess(argv: readonly string[], setting: CliSetting): Promi
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [binary, ...argv], {
       cwd: setting.cwd,
-      env: environment(setting) as NodeJS.ProcessEnv,
+      env: environment(setting),
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";

@@ -16,9 +16,9 @@ import type { BlobStat, BlobWrite, ManifestRead, ManifestStat, Store } from "../
 export class MemoryStore implements Store {
   readonly address: string;
   readonly place: string;
-  readonly blobs = new Map<Digest, Uint8Array>();
-  readonly manifests = new Map<Digest, RawManifest>();
-  readonly tags = new Map<string, Digest>();
+  readonly blobs: Map<Digest, Uint8Array> = new Map();
+  readonly manifests: Map<Digest, RawManifest> = new Map();
+  readonly tags: Map<string, Digest> = new Map();
   readonly calls: string[] = [];
 
   constructor(address: string, place: string = address) {

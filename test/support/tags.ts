@@ -31,3 +31,17 @@ export function readTags(tags: readonly string[]): TagCounts {
     ),
   };
 }
+
+/** Gives a manifest a second tag, without the product. */
+export async function copyTag(repository: string, from: string, to: string): Promise<void> {
+  const manifests = `http://${repository.replace("/", "/v2/")}/manifests`;
+  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+  const read = await fetch(`${manifests}/${from}`, { headers: { accept } });
+  const type = read.headers.get("content-type") ?? "";
+  const written = await fetch(`${manifests}/${to}`, {
+    method: "PUT",
+    headers: { "content-type": type },
+    body: await read.arrayBuffer(),
+  });
+  if (written.status !== 201) throw new Error(`${to} was answered with ${written.status}`);
+}

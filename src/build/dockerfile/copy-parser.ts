@@ -1,6 +1,6 @@
 import { heredocMark } from "./heredoc.js";
 import type { CopyFacts, KeyValue } from "./instruction.js";
-import { type InstructionSource, jsonStrings, required } from "./instruction-parsers.js";
+import { type InstructionSource, jsonStrings, required } from "./instruction-source.js";
 import { syntaxError } from "./syntax-error.js";
 
 const flagsOf: Readonly<Record<string, readonly string[]>> = {

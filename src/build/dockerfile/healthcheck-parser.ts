@@ -1,7 +1,7 @@
 import { parseDurationNs } from "../../core/duration.js";
 import { isWerfError } from "../../core/errors.js";
 import type { HealthcheckFacts } from "./instruction.js";
-import { type InstructionSource, jsonStrings } from "./instruction-parsers.js";
+import { type InstructionSource, jsonStrings } from "./instruction-source.js";
 import { syntaxError } from "./syntax-error.js";
 
 const durations = {

@@ -1,6 +1,12 @@
 import type { CleanupConfig } from "../../config/model.js";
 import { openFactsCache } from "../../records/facts-cache.js";
-import { type CleanupFacts, type InterruptedManifest, type RepositoryRole, recordsOf } from "../facts.js";
+import {
+  type CleanupFacts,
+  type Interrupted,
+  type InterruptedManifest,
+  type RepositoryRole,
+  recordsOf,
+} from "../facts.js";
 import type { Plan } from "../plan.js";
 import { type CleanupOptions, planCleanup, planPurge } from "../planner.js";
 import { readInterrupted } from "../saved-plan.js";
@@ -30,11 +36,7 @@ export function gatherCleanup(
 }
 
 /** Reads the repositories and plans a purge; no setting of werf.yaml changes what a purge removes. */
-export function gatherPurge(
-  run: InventoryRun,
-  input: InventoryInput,
-  _config?: CleanupConfig,
-): Promise<Planned> {
+export function gatherPurge(run: InventoryRun, input: InventoryInput): Promise<Planned> {
   return gather(run, input, planPurge);
 }
 
@@ -65,12 +67,13 @@ async function stillThere(
   run: InventoryRun,
   input: InventoryInput,
   inventories: ReadonlyMap<RepositoryRole, RepositoryInventory>,
-): Promise<InterruptedManifest[]> {
+): Promise<Interrupted> {
+  const { manifests, records } = await readInterrupted(run, input.project, addressesOf(input));
   const left: InterruptedManifest[] = [];
-  for (const manifest of await readInterrupted(run, input.project, addressesOf(input))) {
+  for (const manifest of manifests) {
     if (await inventories.get(manifest.repository)?.exists(manifest.digest)) left.push(manifest);
   }
-  return left;
+  return { manifests: left, records };
 }
 
 export function addressesOf(input: Pick<InventoryInput, "repositories">): Plan["repositories"] {
@@ -86,7 +89,7 @@ function factsOf(
   input: InventoryInput,
   takenAtMs: number,
   inventories: ReadonlyMap<RepositoryRole, RepositoryInventory>,
-  interrupted: readonly InterruptedManifest[],
+  interrupted: Interrupted,
 ): CleanupFacts {
   const primary = inventories.get("primary");
   if (primary === undefined) throw new Error("the primary repository was not read");

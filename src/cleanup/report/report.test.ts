@@ -1,13 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { cleanupConfig, commitOf, shop } from "../../../test/support/cleanup-facts.js";
 import { parseMaxDelete } from "../evidence.js";
 import { planCleanup } from "../planner.js";
 import { parseKeepList } from "../policies/keep-list.js";
 import { cleanupReport } from "./report.js";
-import { checkReportFile, reportPath, saveReport } from "./report-file.js";
 
 const world = shop();
 const kept = world.primary.stage("kept");
@@ -51,43 +47,6 @@ describe("cleanupReport", () => {
     );
     expect(report.failed).toHaveLength(2);
     expect(report.broken).toEqual(["x"]);
-  });
-});
-
-describe("the report's file", () => {
-  let directory: string;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "werf-ts-report-"));
-  });
-  afterEach(() => rm(directory, { recursive: true }));
-
-  it("gets .json when it has no extension, and no other", () => {
-    expect(reportPath({ cwd: "/p" }, "report")).toBe("/p/report.json");
-    expect(reportPath({ cwd: "/p" }, ".werf-cleanup-report.json")).toBe("/p/.werf-cleanup-report.json");
-    expect(() => reportPath({ cwd: "/p" }, "report.yaml")).toThrow(
-      expect.objectContaining({ code: "cleanup/report-path" }),
-    );
-  });
-
-  it("is tab-indented, ends in a newline, has mode 0644 and replaces one that is there", async () => {
-    const file = join(directory, "r.json");
-    await saveReport(file, cleanupReport(plan));
-    await saveReport(file, { ...cleanupReport(plan), repo: "other" });
-    const text = await readFile(file, "utf8");
-    expect(text.startsWith('{\n\t"command": "cleanup",\n')).toBe(true);
-    expect(text.endsWith("}\n")).toBe(true);
-    expect(JSON.parse(text).repo).toBe("other");
-    expect((await stat(file)).mode & 0o777).toBe(0o644);
-    expect(await readdir(directory)).toEqual(["r.json"]);
-  });
-
-  it("is tried out before, without a trace", async () => {
-    await checkReportFile(join(directory, "r.json"));
-    expect(await readdir(directory)).toEqual([]);
-    await mkdir(join(directory, "d.json"));
-    const failure = { code: "cleanup/report-file" };
-    await expect(checkReportFile(join(directory, "d.json"))).rejects.toMatchObject(failure);
-    await expect(checkReportFile(join(directory, "no", "r.json"))).rejects.toMatchObject(failure);
   });
 });
 

@@ -1,6 +1,3 @@
-/** How an option's text becomes a value. */
-export type OptionKind = "text" | "boolean" | "integer" | "list";
-
 export type OptionGroup =
   | "Repository"
   | "Project"

@@ -1,4 +1,3 @@
-
 /** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
 export const optionTable = {
   repo: {

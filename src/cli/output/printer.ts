@@ -12,6 +12,8 @@ export interface PrinterOptions {
   now(): number;
 }
 
+type EventOf<C extends WerfEvent["code"]> = Extract<WerfEvent, { code: C }>;
+
 interface Task {
   readonly title: string;
   readonly depth: number;
@@ -28,58 +30,86 @@ const shown: Readonly<Record<LogLevel, readonly string[]>> = {
 
 /** Turns events into lines, one an event: what CI logs and pipes want. */
 export function createPrinter(options: PrinterOptions): (event: WerfEvent) => void {
-  const colors = pc.createColors(options.color);
-  const tasks = new Map<string, Task>();
-  const line = (depth: number, text: string): void => options.write(`${"  ".repeat(depth)}${text}\n`);
-  const tells = options.level !== "quiet";
+  const printer = new Printer(options);
+  return (event) => printer.print(event);
+}
 
-  function ended(task: Task, event: Extract<WerfEvent, { code: "task/ended" }>): void {
-    const seconds = ((options.now() - task.startedAt) / 1000).toFixed(2);
-    const marks = { done: colors.green("✓"), cached: colors.cyan("="), failed: colors.red("✗") };
-    const facts = [event.detail, task.bytes > 0 ? formatBytes(task.bytes) : undefined, `${seconds} s`].filter(
-      (f) => f !== undefined,
-    );
-    line(task.depth, `${marks[event.result]} ${task.title} ${colors.dim(`(${facts.join(", ")})`)}`);
+class Printer {
+  readonly #options: PrinterOptions;
+  readonly #colors: ReturnType<typeof pc.createColors>;
+  readonly #tasks = new Map<string, Task>();
+
+  constructor(options: PrinterOptions) {
+    this.#options = options;
+    this.#colors = pc.createColors(options.color);
   }
 
-  return (event) => {
+  print(event: WerfEvent): void {
     switch (event.code) {
-      case "task/started": {
-        const depth = event.parent === undefined ? 0 : (tasks.get(event.parent)?.depth ?? -1) + 1;
-        tasks.set(event.task, { title: event.title, depth, startedAt: options.now(), bytes: 0 });
-        if (tells && (depth === 0 || options.level !== "normal")) line(depth, colors.dim(`… ${event.title}`));
-        return;
-      }
-      case "task/progress": {
-        const task = tasks.get(event.task);
-        if (task !== undefined) task.bytes += event.bytes;
-        return;
-      }
-      case "task/ended": {
-        const task = tasks.get(event.task);
-        tasks.delete(event.task);
-        if (task !== undefined && tells) ended(task, event);
-        return;
-      }
-      case "note": {
-        if (!shown[options.level].includes(event.level)) return;
-        const depth = event.task === undefined ? 0 : (tasks.get(event.task)?.depth ?? -1) + 1;
-        for (const text of event.message.split("\n"))
-          line(depth, event.level === "info" ? text : colors.dim(text));
-        return;
-      }
+      case "task/started":
+        return this.#started(event);
+      case "task/progress":
+        return this.#progress(event);
+      case "task/ended":
+        return this.#ended(event);
+      case "note":
+        return this.#note(event);
       case "warning":
-        line(0, colors.yellow(`Warning: ${event.message}`));
-        if (event.hint !== undefined) line(0, colors.dim(`  ${event.hint}`));
-        return;
+        return this.#warning(event);
       case "http/retry":
-        if (tells)
-          line(
-            0,
-            colors.dim(
-              `${event.host}: ${event.because}; try ${event.attempt + 1} in ${(event.delayMs / 1000).toFixed(1)} s`,
-            ),
-          );
+        return this.#retry(event);
     }
-  };
+  }
+
+  #started(event: EventOf<"task/started">): void {
+    const depth = this.#depthBelow(event.parent);
+    this.#tasks.set(event.task, { title: event.title, depth, startedAt: this.#options.now(), bytes: 0 });
+    const level = this.#options.level;
+    // Of nested work, its end is enough.
+    if (level !== "quiet" && (depth === 0 || level !== "normal"))
+      this.#line(depth, this.#colors.dim(`… ${event.title}`));
+  }
+
+  #progress({ task, bytes }: EventOf<"task/progress">): void {
+    const known = this.#tasks.get(task);
+    if (known !== undefined) known.bytes += bytes;
+  }
+
+  #ended({ task: id, result, detail }: EventOf<"task/ended">): void {
+    const task = this.#tasks.get(id);
+    this.#tasks.delete(id);
+    if (task === undefined || this.#options.level === "quiet") return;
+    const { green, cyan, red, dim } = this.#colors;
+    const marks = { done: green("✓"), cached: cyan("="), failed: red("✗") };
+    const bytes = task.bytes > 0 ? [formatBytes(task.bytes)] : [];
+    const seconds = ((this.#options.now() - task.startedAt) / 1000).toFixed(2);
+    const facts = [...(detail === undefined ? [] : [detail]), ...bytes, `${seconds} s`];
+    this.#line(task.depth, `${marks[result]} ${task.title} ${dim(`(${facts.join(", ")})`)}`);
+  }
+
+  #note({ level, task, message }: EventOf<"note">): void {
+    if (!shown[this.#options.level].includes(level)) return;
+    const depth = this.#depthBelow(task);
+    for (const text of message.split("\n"))
+      this.#line(depth, level === "info" ? text : this.#colors.dim(text));
+  }
+
+  #warning({ message, hint }: EventOf<"warning">): void {
+    this.#line(0, this.#colors.yellow(`Warning: ${message}`));
+    if (hint !== undefined) this.#line(0, this.#colors.dim(`  ${hint}`));
+  }
+
+  #retry({ host, because, attempt, delayMs }: EventOf<"http/retry">): void {
+    if (this.#options.level === "quiet") return;
+    const seconds = (delayMs / 1000).toFixed(1);
+    this.#line(0, this.#colors.dim(`${host}: ${because}; try ${attempt + 1} in ${seconds} s`));
+  }
+
+  #depthBelow(task: string | undefined): number {
+    return task === undefined ? 0 : (this.#tasks.get(task)?.depth ?? -1) + 1;
+  }
+
+  #line(depth: number, text: string): void {
+    this.#options.write(`${"  ".repeat(depth)}${text}\n`);
+  }
 }

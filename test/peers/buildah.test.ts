@@ -3,22 +3,22 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Parser } from "tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type TestWorkTree, testWorkTree } from "../../../../test/support/git-work-tree.js";
-import { type TestRun, testRun } from "../../../../test/support/run-context.js";
-import { isWerfError } from "../../../core/errors.js";
-import type { RunContext } from "../../../core/run-context.js";
-import { openGitRepository } from "../../../git/open.js";
-import type { GitRepository } from "../../../git/repository.js";
-import { digestOf } from "../../../oci/digest.js";
-import type { ImageConfig } from "../../../oci/image-config.js";
-import { openLayoutDirectory } from "../../../oci/layout/layout-directory.js";
-import { mediaTypes } from "../../../oci/media-types.js";
-import { openContext } from "../../context/open.js";
-import { parseDockerfile } from "../../dockerfile/parser.js";
-import { planTarget } from "../../dockerfile/plan.js";
-import { writeLayer } from "../../layer/writer.js";
-import type { BaseImage, BuildRequest, BuiltImage } from "../engine.js";
-import { buildahEngine } from "./engine.js";
+import { openContext } from "../../src/build/context/open.js";
+import { parseDockerfile } from "../../src/build/dockerfile/parser.js";
+import { planTarget } from "../../src/build/dockerfile/plan.js";
+import { buildahEngine } from "../../src/build/engines/buildah/engine.js";
+import type { BaseImage, BuildRequest, BuiltImage } from "../../src/build/engines/engine.js";
+import { writeLayer } from "../../src/build/layer/writer.js";
+import { isWerfError } from "../../src/core/errors.js";
+import type { RunContext } from "../../src/core/run-context.js";
+import { openGitRepository } from "../../src/git/open.js";
+import type { GitRepository } from "../../src/git/repository.js";
+import { digestOf } from "../../src/oci/digest.js";
+import type { ImageConfig } from "../../src/oci/image-config.js";
+import { openLayoutDirectory } from "../../src/oci/layout/layout-directory.js";
+import { mediaTypes } from "../../src/oci/media-types.js";
+import { type TestWorkTree, testWorkTree } from "../support/git-work-tree.js";
+import { type TestRun, testRun } from "../support/run-context.js";
 
 const platform = { os: "linux", architecture: "amd64" };
 const busybox = await readFile("/bin/busybox").catch(() => undefined);
@@ -145,6 +145,9 @@ describe.skipIf(missing !== undefined && process.env["CI"] !== "true")(
     afterAll(async () => {
       await repo?.close();
       await tree?.dispose();
+      // As root, the storage driver leaves its directory mounted on itself.
+      const overlay = join(run.werfHome, "buildah/default/storage/overlay");
+      await run.exec("umount", ["--quiet", overlay]).catch(() => undefined);
       await run?.dispose();
     });
 
