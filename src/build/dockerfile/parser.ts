@@ -1,6 +1,7 @@
 import { didYouMean } from "../../core/suggest.js";
 import type { KeyValue, ParsedInstruction, SourcePosition } from "./instruction.js";
-import { type InstructionSource, instructionNames, parseFacts } from "./instruction-parsers.js";
+import { instructionNames, parseFacts } from "./instruction-parsers.js";
+import type { InstructionSource } from "./instruction-source.js";
 import { type DockerfileLines, type LogicalLine, readLines } from "./lines.js";
 import { syntaxError } from "./syntax-error.js";
 
