@@ -1,7 +1,7 @@
 import { Command as Commander, type Help, Option } from "commander";
-import type { CliHost } from "./cli.js";
 import type { Command } from "./commands/command.js";
 import { type CommandEntry, commandTable } from "./commands/index.js";
+import type { CliHost } from "./host.js";
 import type { OptionSpec } from "./options/option.js";
 import { parseBoolean } from "./options/resolve.js";
 import { commonOptions, type OptionName, optionTable } from "./options/table.js";
@@ -84,7 +84,8 @@ async function define(leaf: Commander, entry: CommandEntry, execute: Executor): 
     [`${entry.summary[0]?.toUpperCase()}${entry.summary.slice(1)}.`, ...command.description].join("\n\n"),
   );
   if (command.arguments !== undefined) leaf.arguments(command.arguments);
-  const names: readonly OptionName[] = [...new Set([...command.options, ...commonOptions])];
+  const common = "print" in command ? [] : commonOptions;
+  const names: readonly OptionName[] = [...new Set([...command.options, ...common])];
   for (const name of names) addOption(leaf, optionTable[name]);
   if (command.examples.length > 0)
     leaf.addHelpText("after", `\nExamples:\n${command.examples.map((e) => `  $ ${e}`).join("\n")}`);

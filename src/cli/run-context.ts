@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { systemClock } from "../core/clock.js";
 import type { WerfEvent } from "../core/events.js";
 import { createRedactor } from "../core/redactor.js";
-import type { RunContext } from "../core/run-context.js";
+import type { Clock, RunContext } from "../core/run-context.js";
 import { createExec } from "../core/spawn.js";
 import { createTemporaryDirectories } from "../core/temporary.js";
 import { createHttpClient } from "../http/client.js";
@@ -18,6 +18,8 @@ export interface RunSettings {
   /** Registries whose certificates are not verified. */
   readonly skipTlsVerifyHosts: ReadonlySet<string>;
   readonly signal: AbortSignal;
+  readonly clock?: Clock | undefined;
+  readonly idleTimeoutMs?: number | undefined;
   emit(event: WerfEvent): void;
 }
 
@@ -29,7 +31,7 @@ export interface DisposableRun {
 
 /** The composition root: the one place where the parts of a run are put together. */
 export function createRunContext(settings: RunSettings): DisposableRun {
-  const { env, cwd, home, signal } = settings;
+  const { env, cwd, home, signal, clock = systemClock } = settings;
   const secrets = createRedactor();
   const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(cwd, path));
   const temporary = createTemporaryDirectories(absolute(settings.tmpDir ?? tmpdir()));
@@ -37,9 +39,10 @@ export function createRunContext(settings: RunSettings): DisposableRun {
     env,
     signal,
     secrets,
-    clock: systemClock,
+    clock,
     emit: settings.emit,
     skipTlsVerifyHosts: settings.skipTlsVerifyHosts,
+    ...(settings.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: settings.idleTimeoutMs }),
     ...(settings.caFile === undefined ? {} : { caFile: absolute(settings.caFile) }),
   });
   const run: RunContext = {
@@ -49,7 +52,7 @@ export function createRunContext(settings: RunSettings): DisposableRun {
     home,
     werfHome: join(absolute(settings.homeDir ?? join(home, ".werf")), "ts"),
     tmp: () => temporary.create(),
-    clock: systemClock,
+    clock,
     exec: createExec({ env, cwd, signal }),
     signal,
     emit: settings.emit,

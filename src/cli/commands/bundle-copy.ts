@@ -1,8 +1,8 @@
 import { registryOptions } from "../options/sets.js";
-import { type Command, defineCommand } from "./command.js";
+import { defineCommand, type RunCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-export const bundleCopy: Command = defineCommand({
+export const bundleCopy: RunCommand = defineCommand({
   options: ["from", "to", "helmCompatibleChart", "renameChart", ...registryOptions],
   description: [
     "Copies a bundle and all images that it names, whole indexes included, by digest: digests stay what they are. The chart's values are rewritten to the destination. What is there already is not sent; a copy that was interrupted goes on when it is run again.",

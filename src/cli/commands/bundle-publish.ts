@@ -1,8 +1,8 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import { type Command, defineCommand } from "./command.js";
+import { defineCommand, type RunCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-export const bundlePublish: Command = defineCommand({
+export const bundlePublish: RunCommand = defineCommand({
   arguments: "[IMAGE...]",
   options: [
     "repo",

@@ -1,8 +1,8 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import { type Command, defineCommand } from "./command.js";
+import { defineCommand, type RunCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-export const cleanup: Command = defineCommand({
+export const cleanup: RunCommand = defineCommand({
   options: [
     "repo",
     "finalRepo",
@@ -14,6 +14,8 @@ export const cleanup: Command = defineCommand({
     "strict",
     "saveCleanupReport",
     "cleanupReportPath",
+    "logVerbose",
+    "logDebug",
     "parallel",
     "parallelTasksLimit",
     ...projectOptions,
@@ -30,6 +32,7 @@ export const cleanup: Command = defineCommand({
   registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options: values, output }) {
     const { cleanupRepository } = await import("../../actions/cleanup.js");
-    await cleanupRepository(run, values, (line) => output.line(line));
+    const verbose = values.logVerbose || values.logDebug;
+    await cleanupRepository(run, { ...values, verbose }, (line) => output.line(line));
   },
 });

@@ -16,20 +16,30 @@ export interface CommandCall<N extends OptionName> {
   readonly hostPlatform: string;
 }
 
-/** One command: what its help says, which options it takes, and what it does. */
-export interface Command<N extends OptionName = OptionName> {
+interface CommandBase<N extends OptionName> {
   readonly options: readonly N[];
   /** `[IMAGE...]`; absent: no arguments. */
   readonly arguments?: string;
   /** Paragraphs of the help, below the summary. */
   readonly description: readonly string[];
   readonly examples: readonly string[];
+}
+
+/** A command that works: what its help says, which options it takes, and what it does. */
+export interface RunCommand<N extends OptionName = OptionName> extends CommandBase<N> {
   /** Hosts of the registries that the options name: to these `--skip-tls-verify-registry` applies. */
   registries?(options: OptionValues<N>, args: readonly string[]): readonly (string | undefined)[];
   execute(run: RunContext, call: CommandCall<N>): Promise<void>;
 }
 
+/** A command that only tells something, and needs nothing from outside for it. */
+export interface PlainCommand extends CommandBase<never> {
+  print(): string;
+}
+
+export type Command = RunCommand | PlainCommand;
+
 /** A command sees the values of exactly the options that it lists. */
-export function defineCommand<const N extends OptionName>(command: Command<N>): Command {
+export function defineCommand<const N extends OptionName>(command: RunCommand<N>): RunCommand {
   return command;
 }

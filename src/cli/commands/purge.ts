@@ -1,8 +1,8 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
-import { type Command, defineCommand } from "./command.js";
+import { defineCommand, type RunCommand } from "./command.js";
 import { hostOf } from "./registries.js";
 
-export const purge: Command = defineCommand({
+export const purge: RunCommand = defineCommand({
   options: [
     "repo",
     "finalRepo",
@@ -10,6 +10,8 @@ export const purge: Command = defineCommand({
     "strict",
     "saveCleanupReport",
     "cleanupReportPath",
+    "logVerbose",
+    "logDebug",
     "parallel",
     "parallelTasksLimit",
     ...projectOptions,
@@ -22,6 +24,7 @@ export const purge: Command = defineCommand({
   registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options: values, output }) {
     const { purgeRepository } = await import("../../actions/purge.js");
-    await purgeRepository(run, values, (line) => output.line(line));
+    const verbose = values.logVerbose || values.logDebug;
+    await purgeRepository(run, { ...values, verbose }, (line) => output.line(line));
   },
 });

@@ -1,8 +1,8 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { WerfError } from "../../core/errors.js";
-import { type Command, defineCommand } from "./command.js";
+import { defineCommand, type RunCommand } from "./command.js";
 
-export const registryServe: Command = defineCommand({
+export const registryServe: RunCommand = defineCommand({
   options: ["listen", "root"],
   description: [
     "Serves the OCI distribution API 1.1 from a directory, until it is interrupted. There is no authentication: listen on loopback, or behind a proxy that asks for it.",

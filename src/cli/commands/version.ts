@@ -1,11 +1,9 @@
 import { version as packageVersion } from "../../core/version.js";
-import { type Command, defineCommand } from "./command.js";
+import type { PlainCommand } from "./command.js";
 
-export const version: Command = defineCommand({
+export const version: PlainCommand = {
   options: [],
   description: [],
   examples: ["werf version"],
-  async execute(_run, { output }) {
-    output.line(`v${packageVersion}`);
-  },
-});
+  print: () => `v${packageVersion}`,
+};

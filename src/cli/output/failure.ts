@@ -2,6 +2,9 @@ import pc from "picocolors";
 import { isWerfError, messageOf } from "../../core/errors.js";
 import type { Redactor } from "../../core/run-context.js";
 
+/** Before a run there is nothing to hide. */
+export const noSecrets: Redactor = { add: () => undefined, redact: (text) => text };
+
 /** What a person reads when a command failed; with `debug` also the causes and where they were thrown. */
 export function describeFailure(
   error: unknown,
