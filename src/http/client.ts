@@ -23,7 +23,7 @@ export interface HttpClientOptions {
   /** `host[:port]` as in a URL: whoever answers there is believed. */
   readonly skipTlsVerifyHosts?: ReadonlySet<string>;
   readonly userAgent?: string;
-  /** Milliseconds between two pieces of an answer's body; default 60,000. */
+  /** Milliseconds of silence: before an answer, unless its request says otherwise, and within its body; default 60,000. */
   readonly idleTimeoutMs?: number;
 }
 
@@ -104,7 +104,7 @@ class Client implements HttpClient {
         method,
         headers: this.#headers(hop, body),
         ...(opened === undefined ? {} : { body: opened }),
-        headersTimeout: request.timeoutMs ?? defaultTimeoutMs,
+        headersTimeout: request.timeoutMs ?? this.#options.idleTimeoutMs ?? defaultTimeoutMs,
         bodyTimeout: this.#options.idleTimeoutMs ?? defaultTimeoutMs,
         // undici ends the connection after every HEAD unless told not to.
         reset: false,

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../../src/cli/cli.js";
+import type { Clock } from "../../src/core/run-context.js";
 
 export interface CliResult {
   readonly exitCode: number;
@@ -13,6 +14,10 @@ export interface CliSetting {
   readonly home: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly signal?: AbortSignal;
+  /** In this process only. */
+  readonly clock?: Clock;
+  /** In this process only. */
+  readonly idleTimeoutMs?: number;
 }
 
 const binary = fileURLToPath(new URL("../../dist/bin/werf.js", import.meta.url));
@@ -33,6 +38,8 @@ export async function werf(argv: readonly string[], setting: CliSetting): Promis
     platform: "linux/amd64",
     colors: false,
     signal: setting.signal ?? new AbortController().signal,
+    ...(setting.clock === undefined ? {} : { clock: setting.clock }),
+    ...(setting.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: setting.idleTimeoutMs }),
     stdout: (text) => {
       stdout += text;
     },
