@@ -24,6 +24,8 @@ export interface TaskEnded {
   readonly result: "done" | "cached" | "failed";
   /** One line of detail: an address, a count. */
   readonly detail?: string;
+  /** What travelled, when the progress also counts what didn't have to. */
+  readonly bytes?: number;
 }
 /** A line for the person who watches; `level` decides with which `--log-*` it is seen. */
 export interface Note {

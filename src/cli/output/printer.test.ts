@@ -35,6 +35,15 @@ it("prints a line an event, nested tasks indented, with bytes and seconds", () =
   );
 });
 
+it("tells the bytes that travelled, not those that didn't have to", () => {
+  const copied = [
+    { code: "task/started", task: "a", title: "Copy" },
+    { code: "task/progress", task: "a", bytes: 2048 },
+    { code: "task/ended", task: "a", result: "done", detail: "blobs: 1 sent, 1 mounted", bytes: 1024 },
+  ] as const;
+  expect(printed("normal", copied)).toContain("✓ Copy (blobs: 1 sent, 1 mounted, 1.0 KiB, 0.50 s)\n");
+});
+
 it("prints only warnings when quiet, and more when verbose", () => {
   expect(printed("quiet", events)).toBe("Warning: look\n  do this\n");
   expect(printed("verbose", events)).toContain("a detail\n");

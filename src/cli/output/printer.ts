@@ -75,13 +75,14 @@ class Printer {
     if (known !== undefined) known.bytes += bytes;
   }
 
-  #ended({ task: id, result, detail }: EventOf<"task/ended">): void {
+  #ended({ task: id, result, detail, bytes: travelled }: EventOf<"task/ended">): void {
     const task = this.#tasks.get(id);
     this.#tasks.delete(id);
     if (task === undefined || this.#options.level === "quiet") return;
     const { green, cyan, red, dim } = this.#colors;
     const marks = { done: green("✓"), cached: cyan("="), failed: red("✗") };
-    const bytes = task.bytes > 0 ? [formatBytes(task.bytes)] : [];
+    const sum = travelled ?? task.bytes;
+    const bytes = sum > 0 ? [formatBytes(sum)] : [];
     const seconds = ((this.#options.now() - task.startedAt) / 1000).toFixed(2);
     const facts = [...(detail === undefined ? [] : [detail]), ...bytes, `${seconds} s`];
     this.#line(task.depth, `${marks[result]} ${task.title} ${dim(`(${facts.join(", ")})`)}`);

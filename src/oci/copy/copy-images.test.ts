@@ -239,8 +239,13 @@ describe("copyImages", () => {
     const result = await copyImages(run, [{ source, reference: "v1", destination, tags: ["v1"] }]);
     const started = run.events.find((event) => event.code === "task/started");
     const moved = run.events.reduce((sum, e) => sum + (e.code === "task/progress" ? e.bytes : 0), 0);
-    expect(started).toMatchObject({ title: "Copy a.example/app (v1) to b.example/app", totalBytes: moved });
-    expect(run.events.at(-1)).toMatchObject({ code: "task/ended", result: "done" });
+    expect(started).toMatchObject({ title: "Copy a.example/app:v1 to b.example/app", totalBytes: moved });
+    expect(run.events.at(-1)).toMatchObject({
+      code: "task/ended",
+      result: "done",
+      detail: "blobs: 4 sent, 1 there",
+      bytes: moved - "amd64 code".length,
+    });
     expect(result.blobs.skipped).toBe(1);
     expect(result.bytes).toBe(moved - "amd64 code".length);
   });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RunContext } from "../../core/run-context.js";
-import type { Digest } from "../digest.js";
+import { type Digest, isDigest } from "../digest.js";
 import { executeCopy } from "./executor.js";
 import type { CopyPlan, CopyRequest } from "./plan.js";
 import { type CopyPlanOptions, planCopy } from "./planner.js";
@@ -68,7 +68,8 @@ export async function executePlan(
       code: "task/ended",
       task,
       result: isCached ? "cached" : "done",
-      detail: `${bytes} bytes sent`,
+      detail: isCached ? "all there" : detailOf(blobs),
+      bytes,
     });
     return {
       images: plan.images.map(({ request, digest, manifest, tags }) => ({
@@ -90,7 +91,22 @@ function titleOf(plan: CopyPlan): string {
   const [first, ...rest] = plan.images.map((image) => image.request);
   if (first === undefined) return "Copy no images";
   const destinations = new Set(plan.images.map((image) => image.request.destination.address));
-  const what =
-    rest.length === 0 ? `${first.source.address} (${first.reference})` : `${rest.length + 1} images`;
+  const what = rest.length === 0 ? shortReference(first) : `${rest.length + 1} images`;
   return `Copy ${what} to ${[...destinations].join(", ")}`;
+}
+
+/** For people: a digest shows enough of itself to be told from others. */
+function shortReference({ source, reference }: CopyRequest): string {
+  if (!isDigest(reference)) return `${source.address}:${reference}`;
+  return `${source.address}@${reference.slice(0, reference.indexOf(":") + 9)}…`;
+}
+
+function detailOf({ uploaded, mounted, skipped }: CopyResult["blobs"]): string {
+  const counts = [
+    [uploaded, "sent"],
+    [mounted, "mounted"],
+    [skipped, "there"],
+  ] as const;
+  const parts = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return parts.length === 0 ? "no blobs" : `blobs: ${parts.join(", ")}`;
 }

@@ -84,7 +84,7 @@ async function layerEntry(
   throw new WerfError(
     "build/native-special-file",
     `${position.file}:${position.line}: ${name} has a ${type} "${path}", which the native builder doesn't add`,
-    { hint: "use another builder: --builder buildkit" },
+    { hint: "use another builder: --builder buildah" },
   );
 }
 
@@ -102,6 +102,6 @@ async function refuseForeign(
   throw new WerfError(
     "build/add-compression",
     `${position.file}:${position.line}: ${name} is compressed with ${found.name}, which the native builder doesn't unpack`,
-    { hint: "compress it with gzip or zstd, copy it with COPY, or use another builder: --builder buildkit" },
+    { hint: "compress it with gzip or zstd, copy it with COPY, or use another builder: --builder buildah" },
   );
 }

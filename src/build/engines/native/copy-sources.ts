@@ -89,7 +89,7 @@ export async function imageSources(
   const tree = await files.tree();
   const found: CopySource[] = [];
   for (const source of sources) {
-    for (const path of candidates(tree, source)) {
+    for (const path of candidates(tree, source, facts.position)) {
       const { node } = tree.resolve(path);
       if (node === undefined) throw missing(tree, source, facts);
       const name = posix.basename(`/${path}`);
@@ -104,7 +104,7 @@ export async function imageSources(
 }
 
 /** The paths that a source may mean; a pattern may mean none. */
-function candidates(tree: ImageTree, source: string): readonly string[] {
+function candidates(tree: ImageTree, source: string, position: SourcePosition): readonly string[] {
   const parts = posix
     .normalize(`/${source}`)
     .split("/")
@@ -113,7 +113,7 @@ function candidates(tree: ImageTree, source: string): readonly string[] {
   if (wild < 0) return [parts.map(unescaped).join("/")];
   let level = [parts.slice(0, wild).map(unescaped).join("/")];
   for (const part of parts.slice(wild)) {
-    const matches = namePattern(part);
+    const matches = namePattern(part, position);
     level = level.flatMap((path) =>
       [...(directoryAt(tree, path)?.children.keys() ?? [])]
         .filter(matches)

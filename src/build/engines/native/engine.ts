@@ -45,7 +45,11 @@ class NativeBuild {
   constructor(run: RunContext, request: BuildRequest) {
     this.#run = run;
     this.#request = request;
-    this.#reader = { indexes: LayerIndexes.of(run), contents: new LayerContents(request.scratchDirectory) };
+    this.#reader = {
+      indexes: LayerIndexes.of(run),
+      contents: new LayerContents(request.scratchDirectory),
+      ...(request.task === undefined ? {} : { task: request.task }),
+    };
   }
 
   async run(): Promise<BuiltImage> {

@@ -31,31 +31,33 @@ export class LayerIndexes {
     return indexes;
   }
 
-  of(layer: StoredLayer): Promise<readonly IndexEntry[]> {
+  /** `task`: what the reading is part of, for those who watch. */
+  of(layer: StoredLayer, task?: string): Promise<readonly IndexEntry[]> {
     const { digest } = layer.descriptor;
-    const index = this.#known.get(digest) ?? this.#read(layer);
+    const index = this.#known.get(digest) ?? this.#read(layer, task);
     this.#known.set(digest, index);
     // A build that is tried again reads again.
     index.catch(() => this.#known.delete(digest));
     return index;
   }
 
-  async #read(layer: StoredLayer): Promise<readonly IndexEntry[]> {
+  async #read(layer: StoredLayer, parent: string | undefined): Promise<readonly IndexEntry[]> {
     const { digest } = layer.descriptor;
     const directory = join(this.#run.werfHome, "layer-index");
     const path = join(directory, `${digest.replace(":", "-")}.v${version}.json.gz`);
     const kept = await this.#kept(path);
     if (kept !== undefined) return kept;
-    const entries = await this.#readThrough(layer);
+    const entries = await this.#readThrough(layer, parent);
     await this.#keep(directory, path, entries);
     return entries;
   }
 
-  async #readThrough(layer: StoredLayer): Promise<readonly IndexEntry[]> {
+  async #readThrough(layer: StoredLayer, parent: string | undefined): Promise<readonly IndexEntry[]> {
     const { digest, size } = layer.descriptor;
     const task = randomUUID();
     const title = `reading base layer ${digest.slice(0, 19)} of ${layer.store.address}`;
-    this.#run.emit({ code: "task/started", task, title, totalBytes: size });
+    const nested = parent === undefined ? {} : { parent };
+    this.#run.emit({ code: "task/started", task, title, totalBytes: size, ...nested });
     try {
       const entries = await indexLayer(layer, (bytes) =>
         this.#run.emit({ code: "task/progress", task, bytes }),

@@ -174,6 +174,6 @@ export class StageBuilder {
 function cannot(instruction: Instruction, why: string = obstacle(instruction) ?? ""): WerfError {
   const { file, line } = instruction.position;
   return new WerfError("build/native-cannot", `${file}:${line}: ${instruction.text}: ${why}`, {
-    hint: "use another builder: --builder buildkit",
+    hint: "use another builder: --builder buildah",
   });
 }

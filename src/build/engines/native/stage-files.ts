@@ -13,6 +13,8 @@ const layersAtOnce = 4;
 export interface ImageReader {
   readonly indexes: LayerIndexes;
   readonly contents: LayerContents;
+  /** Of the build, for those who watch. */
+  readonly task?: string;
 }
 
 type Part =
@@ -91,7 +93,7 @@ export class StageFiles {
           throw new WerfError(
             "build/native-special-file",
             `${position.file}:${position.line}: "${at}" is a device or a pipe, which the native builder doesn't copy`,
-            { hint: "leave it out of the copy, or use another builder: --builder buildkit" },
+            { hint: "leave it out of the copy, or use another builder: --builder buildah" },
           );
       }
     };
@@ -101,9 +103,9 @@ export class StageFiles {
   }
 
   async #merge(): Promise<ImageTree> {
-    const { indexes } = this.#reader;
+    const { indexes, task } = this.#reader;
     const stored = this.#parts.flatMap((part) => (part.kind === "stored" ? [part.layer] : []));
-    await mapConcurrently(stored, layersAtOnce, (layer) => indexes.of(layer));
+    await mapConcurrently(stored, layersAtOnce, (layer) => indexes.of(layer, task));
     const tree = new ImageTree();
     for (const part of this.#parts) {
       if (part.kind === "stored") applyLayer(tree, await indexes.of(part.layer), part.layer);
