@@ -58,7 +58,8 @@ export async function cleanupRepository(
               atOnce: tasksAtOnce(settings),
               ...(check === undefined ? {} : { checkReferences: check }),
             });
-        if (outcome?.kind !== "stale") return finishDeletion(plan, outcome, report, print);
+        if (outcome?.kind !== "stale")
+          return finishDeletion(plan, outcome, { report, verbose: settings.verbose, print });
         if (attempt === maxAttempts) throw keepsMoving();
       }
     }),

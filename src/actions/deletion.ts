@@ -3,6 +3,7 @@ import {
   type CleanupRepositories,
   cleanupReport,
   type LineOutcome,
+  type ObjectType,
   type Plan,
   type PlanLine,
 } from "../cleanup/index.js";
@@ -19,7 +20,27 @@ export interface DeletionSettings extends RegistryAccess, ParallelSettings {
   readonly strict: boolean;
   readonly saveCleanupReport: boolean;
   readonly cleanupReportPath: string;
+  /** Also print each record of werf's own; otherwise they are counted. */
+  readonly verbose: boolean;
 }
+
+/** How the outcome is told. */
+interface Telling {
+  /** The file to write the report to. */
+  readonly report: string | undefined;
+  readonly verbose: boolean;
+  print(line: string): void;
+}
+
+/** What werf notes about images, not images. */
+const recordTypes: ReadonlySet<ObjectType> = new Set([
+  "imageMetadata",
+  "managedImage",
+  "customTagRecord",
+  "rejectedStageMarker",
+  "oldGeneration",
+  "marker",
+]);
 
 type Done = Extract<CleanupOutcome, { kind: "done" }>;
 
@@ -54,13 +75,11 @@ export function openRepositories(
 export async function finishDeletion(
   plan: Plan,
   outcome: Done | undefined,
-  report: string | undefined,
-  print: (line: string) => void,
+  { report, verbose, print }: Telling,
 ): Promise<void> {
   const lines = outcome?.lines ?? plan.lines.map(planned);
-  for (const line of lines.toSorted(byResult)) print(describe(line, outcome === undefined));
+  printLines(lines, { dryRun: outcome === undefined, verbose, print });
   for (const warning of plan.warnings) print(`note: ${warning}`);
-  print(summary(lines, outcome === undefined));
   if (report !== undefined) {
     await writeReport(report, `${JSON.stringify(cleanupReport(plan, outcome), undefined, "\t")}\n`);
   }
@@ -75,6 +94,20 @@ export async function finishDeletion(
   throw new WerfError("cleanup/failed", failureOf(outcome, failed), {
     hint: "the lines above say why; running it again tries what is left",
   });
+}
+
+/** What people look for is printed line by line, records as a count, unless one failed. */
+function printLines(
+  lines: readonly LineOutcome[],
+  { dryRun, verbose, print }: Pick<Telling, "verbose" | "print"> & { readonly dryRun: boolean },
+): void {
+  const counted = (entry: LineOutcome): boolean =>
+    !verbose && entry.result !== "failed" && recordTypes.has(entry.line.type);
+  const shown = lines.filter((entry) => !counted(entry));
+  const records = lines.filter(counted);
+  for (const entry of shown.toSorted(byResult)) print(describe(entry, dryRun));
+  print(summary(shown, dryRun));
+  if (records.length > 0) print(`records: ${summary(records, dryRun)}`);
 }
 
 function planned(line: PlanLine): LineOutcome {

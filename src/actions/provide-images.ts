@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { createBaseResolver } from "../build/bases.js";
 import { parseBuilder } from "../build/engines/index.js";
 import { type ProvidedImage, provideImage } from "../build/image.js";
-import { customTagsOf, parseCustomTags, writeCustomTags } from "../build/publish/custom-tags.js";
+import { checkCustomTags, customTagsOf, parseCustomTags, writeCustomTags } from "../build/publish/custom-tags.js";
 import { createRecordKeeper, noRecords } from "../build/publish/record-keeper.js";
 import type { BuildSession } from "../build/session.js";
 import type { DockerfileImage, ImageSpec } from "../config/model.js";
@@ -48,6 +48,10 @@ export async function provideImages(
   }
   const specs = selectImages(project.config, settings.images, { finalOnly: settings.finalImagesOnly }).map(
     requireDockerfile,
+  );
+  checkCustomTags(
+    templates,
+    specs.filter((spec) => spec.final),
   );
   const target = stores.repository(settings.repo, project.config.project, "push");
   const session = await openSession(run, project, stores, settings, target);
@@ -170,11 +174,13 @@ async function warnAboutUncommitted(run: RunContext, { git, path }: Project): Pr
   });
 }
 
+/** What no task has told: images that were not built, and the indexes over several platforms. */
 function tell(run: RunContext, image: PublishedImage): void {
-  const what = image.rebuilt ? "built" : "is there already";
+  if (image.rebuilt && image.platforms.length === 1) return;
+  const what = image.rebuilt ? `for ${image.platforms.join(", ")}` : "is there already";
   run.emit({
     code: "note",
     level: "info",
-    message: `${image.name} ${what}: ${image.repository}:${image.tag}`,
+    message: `${image.name === "" ? "the image" : image.name} ${what}: ${image.repository}:${image.tag}`,
   });
 }

@@ -1,4 +1,6 @@
 import { posix } from "node:path";
+import { bundleTag } from "../bundle/chart/version.js";
+import { newChartName } from "../bundle/chart-name.js";
 import { publishBundle } from "../bundle/publish-bundle.js";
 import { WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
@@ -32,7 +34,10 @@ export async function publishProjectBundle(
       exitCode: 2,
     });
   }
+  // A mistake is told before anything is built.
   checkAddresses(settings.repo, settings.finalRepo);
+  bundleTag(settings.tag);
+  if (settings.renameChart !== undefined) newChartName(settings.renameChart);
   const bundleRepository = settings.finalRepo ?? settings.repo;
   return withProject(run, settings, (project) =>
     withStores(run, settings, async (stores) => {

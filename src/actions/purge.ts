@@ -39,7 +39,7 @@ export async function purgeRepository(
             atOnce: tasksAtOnce(settings),
           });
       if (outcome?.kind === "stale") throw new Error("a purge has no references that could move");
-      await finishDeletion(plan, outcome, report, print);
+      await finishDeletion(plan, outcome, { report, verbose: settings.verbose, print });
     }),
   );
 }

@@ -78,7 +78,8 @@ export async function publishBundle(
     await store.writeManifest(artifact.manifest, tag);
   }
   const reference = `${store.address}:${tag}`;
-  run.emit({ code: "note", level: "info", message: `Bundle ${reference}@${artifact.manifest.digest}` });
+  const message = `bundle ${reference} ${isCurrent ? "is there already" : "published"}`;
+  run.emit({ code: "note", level: "info", message });
   return {
     reference,
     digest: artifact.manifest.digest,
