@@ -40,7 +40,7 @@ export async function matchSources(
   const matched: MatchedSource[] = [];
   for (const source of sources) {
     const path = cleanSource(source, at);
-    for (const candidate of await candidates(root, path, readLink)) {
+    for (const candidate of await candidates(root, path, readLink, at)) {
       const node = await resolvePath(root, candidate, readLink);
       if (node === undefined) throw missing(context, root, source, candidate, at);
       matched.push(matchedSource(source, candidate, node, at));
@@ -88,11 +88,12 @@ async function candidates(
   root: DirectoryNode,
   path: string,
   readLink: (entry: TreeEntry) => Promise<string>,
+  at: Position,
 ): Promise<string[]> {
   const parts = path === "" ? [] : path.split("/");
   const wild = parts.findIndex(hasWildcard);
   if (wild === -1) return [parts.map(unescaped).join("/")];
-  const patterns = parts.slice(wild).map(namePattern);
+  const patterns = parts.slice(wild).map((part) => namePattern(part, at));
   const start = parts.slice(0, wild).map(unescaped).join("/");
   const directory = await resolvePath(root, start, readLink);
   if (directory === undefined) return [];

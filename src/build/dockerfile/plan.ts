@@ -1,6 +1,7 @@
-import { WerfError } from "../../core/errors.js";
+import { isWerfError, WerfError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
-import type { Platform } from "../../oci/platform.js";
+import { type Platform, parsePlatform } from "../../oci/platform.js";
+import { parseReference } from "../../oci/reference.js";
 import type { ImageSource, Instruction, ParsedInstruction, SourcePosition } from "./instruction.js";
 import { type Dockerfile, type ParsedStage, parseTrigger } from "./parser.js";
 import { isPredefinedArg, platformArgs } from "./platform-args.js";
@@ -107,6 +108,15 @@ function expandGlobal(
   }
 }
 
+/** A mistake that `read` finds is one of the Dockerfile's. */
+function readAt(position: SourcePosition, read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    throw isWerfError(error) ? syntaxError(position, error.message, error.hint) : error;
+  }
+}
+
 function stageAt(dockerfile: Dockerfile, index: number): ParsedStage {
   const stage = dockerfile.stages[index];
   if (stage === undefined) throw new RangeError(`stage ${index}`);
@@ -206,6 +216,8 @@ class StageLinks {
     if (stage !== undefined) return { kind: "stage", stage };
     const wanted = platform === undefined ? undefined : expandGlobal(platform, scope);
     if (wanted === "") throw syntaxError(position, `--platform=${platform} is empty`);
+    readAt(position, () => parseReference(reference));
+    if (wanted !== undefined) readAt(position, () => parsePlatform(wanted));
     return {
       kind: "image",
       reference,
@@ -238,7 +250,10 @@ class StageLinks {
     }
     const named = stageNamed(this.#dockerfile, from, index) ?? stageNamed(this.#dockerfile, from);
     if (named !== undefined) return { kind: "stage", stage: named };
-    if (!/^\d+$/.test(from)) return { kind: "image", reference: from };
+    if (!/^\d+$/.test(from)) {
+      readAt(position, () => parseReference(from));
+      return { kind: "image", reference: from };
+    }
     const stage = Number(from);
     if (stage < this.#dockerfile.stages.length) return { kind: "stage", stage };
     throw syntaxError(

@@ -2,7 +2,7 @@ import { WerfError } from "../../core/errors.js";
 import type { RunContext } from "../../core/run-context.js";
 import type { TargetPlan } from "../dockerfile/target-plan.js";
 import { buildahEngine } from "./buildah/engine.js";
-import type { CannotBuild, Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { nativeEngine } from "./native/engine.js";
 
 /** In the order in which `auto` tries them. */
@@ -32,31 +32,25 @@ export async function selectEngine(
 ): Promise<Engine> {
   const candidates = choice === "auto" ? engines : engines.filter((e) => e.id === choice);
   const obstacles: string[] = [];
-  let cannot: CannotBuild | undefined;
   for (const engine of candidates) {
-    const verdict = engine.accepts(plan);
-    if (verdict.kind === "cannot") {
-      cannot ??= verdict;
-      continue;
-    }
+    if (engine.accepts(plan).kind === "cannot") continue;
     const presence = await engine.available(run);
     if (presence.kind === "available") return engine;
     obstacles.push(presence.hint);
   }
-  throw noEngine(cannot, obstacles, choice);
+  const missing =
+    obstacles.length > 0 && choice !== "auto" ? `the ${choice} builder is not there` : undefined;
+  for (const engine of engines.filter((e) => !candidates.includes(e) && e.accepts(plan).kind === "accepts")) {
+    const presence = await engine.available(run);
+    const also = presence.kind === "available" ? "" : `, and ${presence.hint}`;
+    obstacles.push(`leave out --builder ${choice}: the ${engine.id} builder can build this${also}`);
+  }
+  throw noEngine(plan, missing, obstacles);
 }
 
-function noEngine(
-  cannot: CannotBuild | undefined,
-  obstacles: readonly string[],
-  choice: BuilderChoice,
-): WerfError {
-  const hint =
-    obstacles.length > 0 ? obstacles.join("\n") : `choose another builder than --builder ${choice}`;
-  if (cannot === undefined) return new WerfError("build/no-engine", "no builder is there", { hint });
-  return new WerfError(
-    "build/no-engine",
-    `${cannot.file}:${cannot.line}: ${cannot.instruction}: ${cannot.reason}`,
-    { hint },
-  );
+function noEngine(plan: TargetPlan, missing: string | undefined, obstacles: readonly string[]): WerfError {
+  const cannot = engines.map((e) => e.accepts(plan)).find((verdict) => verdict.kind === "cannot");
+  const why = missing ?? cannot?.reason ?? "no builder can build this";
+  const where = cannot === undefined ? "" : `${cannot.file}:${cannot.line}: ${cannot.instruction}: `;
+  return new WerfError("build/no-engine", `${where}${why}`, { hint: obstacles.join("\n") });
 }
