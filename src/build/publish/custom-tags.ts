@@ -15,7 +15,13 @@ export interface CustomTags {
   readonly tags: readonly string[];
 }
 
-type TagTemplate = (image: { readonly name: string; readonly tag: string }) => string;
+/** What a template may take of an image. */
+type TaggedImage = Pick<PublishedImage, "name" | "tag">;
+
+type TagTemplate = (image: TaggedImage) => string;
+
+/** In place of a content-based tag that isn't known yet: as long as any, and of the same form. */
+const anyStageTag = `${"0".repeat(56)}-${"0".repeat(13)}`;
 
 /**
  * Checks the templates of `--add-custom-tag`.
@@ -35,12 +41,26 @@ export function parseCustomTags(templates: readonly string[]): readonly TagTempl
 }
 
 /**
+ * Finds, before anything is built, what `customTagsOf` would refuse.
+ * @throws WerfError `build/custom-tag`
+ */
+export function checkCustomTags(
+  templates: readonly TagTemplate[],
+  images: readonly { readonly name: string }[],
+): void {
+  customTagsOf(
+    templates,
+    images.map(({ name }) => ({ name, tag: anyStageTag })),
+  );
+}
+
+/**
  * The tags that each image gets.
  * @throws WerfError `build/custom-tag` when one is no tag, is one of werf's own, or belongs to two images
  */
 export function customTagsOf(
   templates: readonly TagTemplate[],
-  images: readonly PublishedImage[],
+  images: readonly TaggedImage[],
 ): readonly CustomTags[] {
   const owners = new Map<string, string>();
   return images.map((image) => {

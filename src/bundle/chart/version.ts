@@ -1,3 +1,5 @@
+import { WerfError } from "../../core/errors.js";
+import { isTag } from "../../oci/reference.js";
 import { slug } from "../../records/slug.js";
 
 const identifiers = "[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*";
@@ -32,7 +34,15 @@ export function chartVersion(tag: string, commitSeconds: number): string {
   return `0.0.0-${commitSeconds}${tail === "" ? "" : `-${tail}`}`;
 }
 
-/** The tag for a version or a tag: Helm's `_` for the `+` that no tag may have. */
-export function bundleTag(tag: string): string {
-  return tag.replaceAll("+", "_");
+/**
+ * The tag for a version or a tag: Helm's `_` for the `+` that no tag may have.
+ * @throws WerfError `bundle/tag-invalid`
+ */
+export function bundleTag(text: string): string {
+  const tag = text.replaceAll("+", "_");
+  if (isTag(tag)) return tag;
+  throw new WerfError("bundle/tag-invalid", `"${text}" can't be the tag of a bundle`, {
+    hint: "a tag has letters, digits, _ . and -, doesn't begin with . or -, and is at most 128 long",
+    exitCode: 2,
+  });
 }
