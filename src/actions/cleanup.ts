@@ -1,17 +1,16 @@
 import { readFile } from "node:fs/promises";
-import {
-  executePlan,
-  gatherCleanup,
-  type InventoryInput,
-  parseKeepList,
-  parseMaxDelete,
-} from "../cleanup/index.js";
+import { gatherCleanup, type InventoryInput, parseKeepList, parseMaxDelete } from "../cleanup/index.js";
 import { messageOf, WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
 import { readBundleRoots } from "./bundle-roots.js";
-import { type DeletionSettings, finishDeletion, openRepositories, requireRepo } from "./deletion.js";
+import {
+  type DeletionSettings,
+  openRepositories,
+  type Planned,
+  planAndDelete,
+  requireRepo,
+} from "./deletion.js";
 import { readGitEvidence } from "./git-facts.js";
-import { tasksAtOnce } from "./parallel.js";
 import { type Project, type ProjectSettings, userPath, withProject } from "./project.js";
 import { checkReportPath } from "./report-file.js";
 import { type Stores, withStores } from "./stores.js";
@@ -22,9 +21,6 @@ export interface CleanupSettings extends ProjectSettings, DeletionSettings {
   readonly keepList?: string | undefined;
   readonly maxDelete?: string | undefined;
 }
-
-/** How often a plan is made anew because somebody pushed in between. */
-const maxAttempts = 3;
 
 /** `werf cleanup`: `print` gets the lines of the plan, or of what was done. */
 export async function cleanupRepository(
@@ -41,27 +37,17 @@ export async function cleanupRepository(
   await withProject(run, settings, (project) =>
     withStores(run, settings, async (stores) => {
       requireKubeDecision(project, settings);
-      for (let attempt = 1; ; attempt++) {
+      const plan = async (): Promise<Planned> => {
         const { input, check } = await gatherInput(run, project, stores, settings, keepList);
         const hours = settings.keepStagesBuiltWithinLastNHours;
-        const { plan, facts } = await gatherCleanup(run, input, project.config.cleanup, {
+        const planned = await gatherCleanup(run, input, project.config.cleanup, {
           ...(hours === undefined ? {} : { keepBuiltWithinHours: hours }),
           ...(maxDelete === undefined ? {} : { maxDelete }),
         });
-        const outcome = settings.dryRun
-          ? undefined
-          : await executePlan(run, {
-              plan,
-              facts,
-              repositories: input.repositories,
-              strict: settings.strict,
-              atOnce: tasksAtOnce(settings),
-              ...(check === undefined ? {} : { checkReferences: check }),
-            });
-        if (outcome?.kind !== "stale")
-          return finishDeletion(plan, outcome, { report, verbose: settings.verbose, print });
-        if (attempt === maxAttempts) throw keepsMoving();
-      }
+        const { repositories } = input;
+        return { ...planned, repositories, ...(check === undefined ? {} : { checkReferences: check }) };
+      };
+      await planAndDelete(run, settings, plan, { report, print });
     }),
   );
 }
@@ -108,14 +94,4 @@ async function readKeepList(run: RunContext, path: string | undefined): Promise<
     });
   }
   return parseKeepList(text, path);
-}
-
-function keepsMoving(): WerfError {
-  return new WerfError(
-    "cleanup/stale",
-    "branches or tags moved each time a plan was made; nothing was deleted",
-    {
-      hint: "run it again when nobody pushes",
-    },
-  );
 }

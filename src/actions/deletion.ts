@@ -2,13 +2,16 @@ import {
   type CleanupOutcome,
   type CleanupRepositories,
   cleanupReport,
+  type ExecuteInput,
+  executePlan,
   type LineOutcome,
   type ObjectType,
   type Plan,
   type PlanLine,
 } from "../cleanup/index.js";
 import { WerfError } from "../core/errors.js";
-import type { ParallelSettings } from "./parallel.js";
+import type { RunContext } from "../core/run-context.js";
+import { type ParallelSettings, tasksAtOnce } from "./parallel.js";
 import { writeReport } from "./report-file.js";
 import { checkAddresses, type RegistryAccess, type Stores } from "./stores.js";
 
@@ -68,11 +71,42 @@ export function openRepositories(
   };
 }
 
+/** A plan, and what to carry it out with. */
+export type Planned = Omit<ExecuteInput, "strict" | "atOnce">;
+
+/** How often a plan is made anew because somebody pushed in between. */
+const maxAttempts = 3;
+
+/**
+ * Plans, carries the plan out unless this is a dry run, and tells about it.
+ * @throws WerfError `cleanup/stale` when somebody pushes again and again
+ */
+export async function planAndDelete(
+  run: RunContext,
+  settings: DeletionSettings,
+  plan: () => Promise<Planned>,
+  telling: Pick<Telling, "report" | "print">,
+): Promise<void> {
+  const { dryRun, strict, verbose } = settings;
+  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    const planned = await plan();
+    const outcome = dryRun
+      ? undefined
+      : await executePlan(run, { ...planned, strict, atOnce: tasksAtOnce(settings) });
+    if (outcome?.kind !== "stale") return finishDeletion(planned.plan, outcome, { ...telling, verbose });
+  }
+  throw new WerfError(
+    "cleanup/stale",
+    "branches or tags moved each time a plan was made; nothing was deleted",
+    { hint: "run it again when nobody pushes" },
+  );
+}
+
 /**
  * Tells what was planned or done, writes the report, and fails when something failed.
  * @throws WerfError `cleanup/failed`, and in a dry run what would have stopped the run
  */
-export async function finishDeletion(
+async function finishDeletion(
   plan: Plan,
   outcome: Done | undefined,
   { report, verbose, print }: Telling,

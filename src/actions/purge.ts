@@ -1,8 +1,13 @@
-import { executePlan, gatherPurge, type InventoryInput } from "../cleanup/index.js";
+import { gatherPurge, type InventoryInput } from "../cleanup/index.js";
 import type { RunContext } from "../core/run-context.js";
 import { readBundleRoots } from "./bundle-roots.js";
-import { type DeletionSettings, finishDeletion, openRepositories, requireRepo } from "./deletion.js";
-import { tasksAtOnce } from "./parallel.js";
+import {
+  type DeletionSettings,
+  openRepositories,
+  type Planned,
+  planAndDelete,
+  requireRepo,
+} from "./deletion.js";
 import { type ProjectSettings, withProject } from "./project.js";
 import { checkReportPath } from "./report-file.js";
 import { withStores } from "./stores.js";
@@ -27,19 +32,9 @@ export async function purgeRepository(
         imageNames: config.images.map(({ name }) => name),
         readBundle: readBundleRoots,
       };
-      const { plan, facts } = await gatherPurge(run, input);
       const { repositories } = input;
-      const outcome = settings.dryRun
-        ? undefined
-        : await executePlan(run, {
-            plan,
-            facts,
-            repositories,
-            strict: settings.strict,
-            atOnce: tasksAtOnce(settings),
-          });
-      if (outcome?.kind === "stale") throw new Error("a purge has no references that could move");
-      await finishDeletion(plan, outcome, { report, verbose: settings.verbose, print });
+      const plan = async (): Promise<Planned> => ({ ...(await gatherPurge(run, input)), repositories });
+      await planAndDelete(run, settings, plan, { report, print });
     }),
   );
 }

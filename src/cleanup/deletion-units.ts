@@ -61,9 +61,14 @@ export function cannotDeleteWhole(rules: DeletionRules): string | undefined {
   return manifests || rules.deleteTag === "native" ? undefined : "this registry can't delete manifests";
 }
 
+/** Whether a tag can go alone by its name; where that is unknown, a plan assumes it and says so. */
+export function deletesTags({ deleteTag }: DeletionRules): boolean {
+  return deleteTag === "native" || deleteTag === "unknown";
+}
+
 /** Why this registry can't remove one tag of a manifest that stays. A tag that may move is never isolated. */
 function cannotDeleteTag(rules: DeletionRules, { type }: TagDecision): string | undefined {
-  if (rules.deleteTag === "native") return undefined;
+  if (deletesTags(rules)) return undefined;
   const isolates = rules.deleteTag === "isolate" && rules.deleteManifest !== "none" && type !== "customTag";
   return isolates ? undefined : "this registry can't remove one tag safely";
 }

@@ -2,6 +2,7 @@ import type { CleanupConfig } from "../config/model.js";
 import { WerfError } from "../core/errors.js";
 import { type CleanupFacts, recordsOf, repositoriesOf } from "./facts.js";
 import type { PlanLine, PlanStop } from "./plan.js";
+import { otherProject } from "./stage-decisions.js";
 
 /** `--max-delete N|P%`: how many stages, or which share of them, a run may delete. */
 export type MaxDelete =
@@ -26,7 +27,7 @@ export function parseMaxDelete(text: string): MaxDelete {
 
 /** Why too little is known to delete anything: no evidence never means that nothing is needed. */
 export function missingEvidence(facts: CleanupFacts, config: CleanupConfig): PlanStop[] {
-  const stops: PlanStop[] = [...unreadableBundles(facts)];
+  const stops: PlanStop[] = [...missingRepositories(facts), ...unreadableBundles(facts)];
   const { snapshot, address } = { ...recordsOf(facts).repository };
   const stages = facts.primary.snapshot.stages.length + (facts.final?.snapshot.stages.length ?? 0);
   if (stages > 0 && snapshot.imageMetadata.length === 0 && snapshot.managedImages.length === 0) {
@@ -53,6 +54,17 @@ export function missingEvidence(facts: CleanupFacts, config: CleanupConfig): Pla
   return stops;
 }
 
+/** Many registries answer so to a user without permission; what lies there may need what would be deleted. */
+function missingRepositories(facts: CleanupFacts): PlanStop[] {
+  return repositoriesOf(facts)
+    .filter(([, { missing }]) => missing)
+    .map(([role, { address }]) => ({
+      code: "cleanup/repository-missing",
+      message: `the registry doesn't know ${address}, or doesn't show it to this user`,
+      hint: `check the address and the login; ${role === "primary" ? "before the first build there is nothing to clean up" : `leave out --${role}-repo until something was published there`}`,
+    }));
+}
+
 /** Bundles are roots for purge, too. */
 export function unreadableBundles(facts: CleanupFacts): PlanStop[] {
   return repositoriesOf(facts).flatMap(([, { address, unreadableBundles: all }]) =>
@@ -67,7 +79,9 @@ export function unreadableBundles(facts: CleanupFacts): PlanStop[] {
 /** More than most of the stages would go: somebody has to say that this is meant. */
 export function tooMany(lines: readonly PlanLine[], maxDelete: MaxDelete | undefined): PlanStop[] {
   return (["primary", "final"] as const).flatMap((role) => {
-    const stages = lines.filter(({ repository, type }) => repository === role && stageTypes.has(type));
+    const stages = lines.filter(
+      (line) => line.repository === role && stageTypes.has(line.type) && !isOthers(line),
+    );
     const going = stages.filter(({ decision }) => decision === "delete").length;
     const share = stages.length === 0 ? 0 : (100 * going) / stages.length;
     if (!exceeds(going, share, maxDelete)) return [];
@@ -79,6 +93,11 @@ export function tooMany(lines: readonly PlanLine[], maxDelete: MaxDelete | undef
       },
     ];
   });
+}
+
+/** A repository may be shared: stages of other projects would make any share of ours look small. */
+function isOthers({ because }: PlanLine): boolean {
+  return because.some((reason) => reason.startsWith(`${otherProject}:`));
 }
 
 const stageTypes: ReadonlySet<string> = new Set(["stage", "finalStage", "rejectedStage"]);

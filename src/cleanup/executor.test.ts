@@ -81,6 +81,31 @@ describe("a cleanup", () => {
     expect(world.asked).toEqual([]);
   });
 
+  it("asks for what records resolve to only when something goes, and once", async () => {
+    const kept = await world.stage("kept");
+    const meta = await world.meta("head", kept);
+    await world.gather();
+    expect(world.asked).not.toContain(`stat ${meta}`);
+    await world.stage("gone");
+    await world.gather();
+    expect(world.asked).toContain(`stat ${meta}`);
+    world.asked.length = 0;
+    await world.gather();
+    expect(world.asked).toEqual([]);
+  });
+
+  it("keeps the platforms that an index has now, not those of an earlier run", async () => {
+    const [before, now] = [await world.stage("before"), await world.stage("now")];
+    const index = "a".repeat(56);
+    await world.meta("head", index);
+    await world.index(index, [await world.raw(before)]);
+    await world.gather();
+    await world.index(index, [await world.raw(now)]);
+    const { plan } = await world.gather();
+    expect(plan.lines.find(({ tag }) => tag === now)).toMatchObject({ reason: "image index platform" });
+    expect(plan.lines.find(({ tag }) => tag === before)?.decision).toBe("delete");
+  });
+
   it("asks once for a stage with our annotations", async () => {
     const kept = await world.stage("kept", { annotated: true });
     await world.meta("head", kept);
@@ -136,6 +161,20 @@ describe("SAFETY 6: untagged children", () => {
     expect(await world.has(index)).toBe(false);
     expect(await world.has(own.digest)).toBe(false);
     expect(await world.has(shared.digest)).toBe(true);
+  });
+});
+
+describe("SAFETY 9: a repository that the registry doesn't show", () => {
+  it.each(["primary", "final"] as const)("stops a cleanup: the %s one", async (role) => {
+    await world.stage("gone");
+    const hidden = {
+      ...world.view(),
+      listTags: async function* () {},
+      statRepository: async () => "missing" as const,
+    };
+    const shown = { primary: { store: world.view() } };
+    const planned = await world.gather({ repositories: { ...shown, [role]: { store: hidden } } });
+    await expect(world.execute(planned)).rejects.toMatchObject({ code: "cleanup/repository-missing" });
   });
 });
 
@@ -217,6 +256,27 @@ describe("what comes between plan and deletion", () => {
     expect(await world.execute(planned)).toMatchObject({ kind: "stale" });
     expect(await world.has(stage)).toBe(true);
     expect((await world.execute(await world.gather())).kind).toBe("done");
+  });
+
+  it("means a new plan also when a tag that was there moved to the stage", async () => {
+    const stage = await world.stage("gone");
+    await world.image({ n: 1 }, "prod");
+    const planned = await world.gather();
+    await world.store.writeManifest(await world.raw(stage), "prod");
+    expect(await world.execute(planned)).toMatchObject({ kind: "stale" });
+    expect(await world.has(stage)).toBe(true);
+    await world.cleanup();
+    expect(await world.has(stage)).toBe(false);
+    expect(await world.has("prod")).toBe(true);
+  });
+
+  it("means a new plan when the second listing shows nothing at all", async () => {
+    const stage = await world.stage("gone");
+    const planned = await world.gather();
+    const store = { ...world.view(), listTags: async function* () {} };
+    const outcome = await executePlan(world.run, { ...planned, repositories: { primary: { store } } });
+    expect(outcome).toMatchObject({ kind: "stale" });
+    expect(await world.has(stage)).toBe(true);
   });
 
   it("doesn't matter when it needs nothing of what goes", async () => {

@@ -8,7 +8,7 @@ import type { Store } from "../oci/store.js";
 import { labels } from "../records/labels.js";
 import { createRecordWriter, type RecordWriter } from "../records/record-writer.js";
 import { lastCleanupTag, rejectedTag } from "../records/tags.js";
-import type { CleanupFacts, RepositoryRole } from "./facts.js";
+import { type CleanupFacts, type RepositoryRole, repositoriesOf } from "./facts.js";
 import type { CleanupRepositories } from "./inventory/inputs.js";
 import { findLateArrival } from "./late-arrivals.js";
 import type { CleanupOutcome, LineOutcome, StepOutcome } from "./outcome.js";
@@ -43,6 +43,9 @@ export async function executePlan(run: Run, input: ExecuteInput): Promise<Cleanu
   const [stop] = plan.stops;
   if (stop !== undefined) throw new WerfError(stop.code, stop.message, { hint: stop.hint });
   if (plan.steps.length > 0) {
+    if (repositoriesOf(input.facts).some(([, { rules }]) => rules.deleteTag === "unknown")) {
+      throw new Error("the plan of repositories that were opened for reading is only to be looked at");
+    }
     const stale = await findChange(input);
     if (stale !== undefined) return { kind: "stale", because: stale };
     await savePlan(run, plan);

@@ -63,12 +63,16 @@ export interface InterruptedManifest {
 /** One repository, read once. */
 export interface RepositoryFacts {
   readonly address: string;
+  /** The registry says that it doesn't know it, or hides it from us. */
+  readonly missing: boolean;
   readonly rules: DeletionRules;
   readonly snapshot: Snapshot;
   /** Tags that only one of the registry's two listings shows: they stay. */
   readonly unconfirmed: ReadonlySet<string>;
-  /** Of every tag in the snapshot that still resolves. */
+  /** Of every tag in the snapshot that still resolves; of records only where `recordsResolved`. */
   readonly digests: ReadonlyMap<string, Digest>;
+  /** Whether the tags of records were asked for: only a plan that deletes something needs them. */
+  readonly recordsResolved: boolean;
   /** Of stages, foreign tags, attached tags and the untagged manifests that were looked at. */
   readonly manifests: ReadonlyMap<Digest, ManifestFacts>;
   /** Stage tags, by tag. */

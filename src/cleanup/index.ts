@@ -1,5 +1,5 @@
 export { parseMaxDelete } from "./evidence.js";
-export { executePlan } from "./executor.js";
+export { type ExecuteInput, executePlan } from "./executor.js";
 export type { GitFacts } from "./facts.js";
 export type { BundleReader, CleanupRepositories, InventoryInput } from "./inventory/inputs.js";
 export { gatherCleanup, gatherPurge } from "./inventory/inventory.js";

@@ -1,9 +1,10 @@
+import { mapConcurrently } from "../core/concurrency.js";
 import type { Digest } from "../oci/digest.js";
 import type { Store } from "../oci/store.js";
 import { readStage } from "../records/stage-reader.js";
 import { classifyTag } from "../records/tags.js";
 import { type CleanupFacts, repositoriesOf } from "./facts.js";
-import type { CleanupRepositories } from "./inventory/inputs.js";
+import { type CleanupRepositories, requestsAtOnce } from "./inventory/inputs.js";
 import { readRecord } from "./inventory/record-reader.js";
 import type { Plan } from "./plan.js";
 
@@ -28,15 +29,34 @@ export async function findLateArrival(input: {
     tags: new Set(going.flatMap(({ tag }) => tag ?? [])),
     digests: new Set(going.flatMap(({ digest }) => digest ?? [])),
   };
-  for (const [role, { snapshot }] of repositoriesOf(input.facts)) {
+  for (const [role, { snapshot, digests }] of repositoriesOf(input.facts)) {
     const store = input.repositories[role]?.store;
     if (store === undefined) continue;
+    let listed = 0;
     for await (const tag of store.listTags()) {
+      listed++;
       if (snapshot.tags.has(tag) || !(await needs(store, tag, doomed))) continue;
       return `${store.address}:${tag} came while the plan was made, and may need what was to go`;
     }
+    if (listed === 0 && snapshot.tags.size > 0) return `${store.address} shows no tags any more`;
+    const staying = snapshot.foreign.filter((tag) => !doomed.tags.has(tag));
+    const moved = await findMoved(store, staying, digests);
+    if (moved !== undefined) return `${store.address}:${moved} moved while the plan was made`;
   }
   return undefined;
+}
+
+/** Tags that people give may move: to what is to go, or to a bundle that needs it. */
+async function findMoved(
+  store: Store,
+  tags: readonly string[],
+  before: ReadonlyMap<string, Digest>,
+): Promise<string | undefined> {
+  const found = await mapConcurrently(tags, requestsAtOnce, async (tag) => {
+    const stat = await store.statManifest(tag);
+    return stat.kind === "present" && stat.descriptor.digest !== before.get(tag) ? tag : undefined;
+  });
+  return found.find((tag) => tag !== undefined);
 }
 
 async function needs(store: Store, tag: string, doomed: Doomed): Promise<boolean> {

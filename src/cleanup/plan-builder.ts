@@ -1,6 +1,6 @@
 import type { DeletionRules } from "../oci/deletion.js";
 import type { Digest } from "../oci/digest.js";
-import { type Condemned, cannotDeleteWhole, type DeletionUnit } from "./deletion-units.js";
+import { type Condemned, cannotDeleteWhole, type DeletionUnit, deletesTags } from "./deletion-units.js";
 import type { RepositoryFacts, RepositoryRole } from "./facts.js";
 import { tagsByDigest } from "./liveness.js";
 import type { Operation, PlanLine, PlanStep } from "./plan.js";
@@ -83,7 +83,7 @@ export class PlanBuilder {
     expect: Digest,
     requires: readonly number[],
   ): number {
-    const op = rules.deleteTag === "native" ? "delete-tag" : "isolate-tag";
+    const op = deletesTags(rules) ? "delete-tag" : "isolate-tag";
     const step = this.#step(role, { op, tag, expect }, [tag], requires);
     this.#goneAfter.set(key(role, tag), step);
     return step;
@@ -117,13 +117,17 @@ export class PlanBuilder {
     for (const decision of decisions) {
       const { line } = decision;
       const digest = facts.digests.get(line.tag);
-      if (digest === undefined) continue;
+      if (digest === undefined) {
+        // Not asked for yet: a draft. Asked for and without an answer: gone.
+        if (!facts.recordsResolved) this.line(line);
+        continue;
+      }
       if (line.decision === "keep") {
         this.line({ ...line, digest });
         continue;
       }
       const shared = (siblings.get(digest) ?? []).some((tag) => !going.has(tag));
-      if ((shared && facts.rules.deleteTag !== "native") || cannotDeleteWhole(facts.rules) !== undefined) {
+      if ((shared && !deletesTags(facts.rules)) || cannotDeleteWhole(facts.rules) !== undefined) {
         const reason = "this registry can't remove one tag safely";
         this.line({ ...line, digest, decision: "keep", reason });
         continue;

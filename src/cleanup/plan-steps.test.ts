@@ -71,6 +71,17 @@ describe("SAFETY 14: order, and one deletion for all tags of a digest", () => {
     expect(plan(world).steps).toMatchObject([{ op: "delete-tag", tag: stage }]);
   });
 
+  it("says what only a run finds out where nobody asked how tags are deleted", () => {
+    const world = shop();
+    world.primary.rules = { ...nativeRules, deleteTag: "unknown" };
+    const stage = world.primary.stage("a");
+    expect(plan(world).warnings).toEqual([]);
+    world.primary.tag("prod", world.primary.digest(stage));
+    const p = plan(world);
+    expect(deleted(p)).toEqual([stage]);
+    expect(p.warnings).toEqual([expect.stringContaining("only a run finds out")]);
+  });
+
   it("keeps everything, with the reason, where nothing can be deleted", () => {
     const world = shop();
     world.primary.rules = { ...nativeRules, deleteTag: "none", deleteManifest: "none" };

@@ -334,6 +334,8 @@ describe("SAFETY 9: no evidence never means delete all", () => {
     expect(plan(world, {}, { maxDelete: { kind: "count", count: 21 } }).stops).toEqual([]);
     expect(plan(world, {}, { maxDelete: { kind: "count", count: 20 } }).stops).toHaveLength(1);
     expect(plan(world, {}, { maxDelete: { kind: "percent", percent: 100 } }).stops).toEqual([]);
+    for (let n = 0; n < 100; n++) world.primary.stage(`theirs ${n}`, { project: "another" });
+    expect(plan(world).stops).toHaveLength(1);
     for (let n = 0; n < 14; n++) world.keepList.push(world.primary.stage(`k${n}`));
     expect(plan(world).stops).toEqual([]);
   });

@@ -3,7 +3,7 @@ import type { Digest } from "../oci/digest.js";
 import { type Condemned, condemn } from "./deletion-units.js";
 import { type MaxDelete, missingEvidence, tooMany, unreadableBundles } from "./evidence.js";
 import { type CleanupFacts, type RepositoryFacts, recordsOf, repositoriesOf } from "./facts.js";
-import type { Plan, PlanLine } from "./plan.js";
+import type { Plan, PlanLine, PlanStep } from "./plan.js";
 import { PlanBuilder } from "./plan-builder.js";
 import { hoursOf } from "./policies/built-within-hours.js";
 import { gitHits } from "./policies/git-history.js";
@@ -104,7 +104,7 @@ function build(input: DecisionInput, records: Pick<RecordInput, "gitHits" | "gra
     lines: builder.lines,
     steps: builder.steps,
     stops: [],
-    warnings: warningsOf(facts),
+    warnings: [...warningsOf(facts), ...untriedWarnings(facts, builder.steps)],
     leavesRecord: kind === "cleanup",
     unread: decider.unread,
   };
@@ -209,6 +209,19 @@ function* foreignLines({ role, facts, aliases }: RepositoryDecisions): Iterable<
       because: [],
     };
   }
+}
+
+/** A plan that is only to be looked at asks no registry how it deletes: that would take a deletion. */
+function untriedWarnings(facts: CleanupFacts, steps: readonly PlanStep[]): string[] {
+  return repositoriesOf(facts).flatMap(([role, { address, rules }]) => {
+    if (rules.deleteTag !== "unknown") return [];
+    const alone = steps.filter((step) => step.repository === role && step.op === "delete-tag").length;
+    return alone === 0
+      ? []
+      : [
+          `${alone} tags share their manifest with something that stays; whether ${address} can remove them alone, or keeps them, only a run finds out`,
+        ];
+  });
 }
 
 function warningsOf(facts: CleanupFacts): string[] {

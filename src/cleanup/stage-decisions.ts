@@ -31,7 +31,8 @@ export interface DecisionInput {
   readonly finalRepoStrict: boolean;
 }
 
-const otherProject = "other project";
+/** The reason for which what isn't this project's stays. */
+export const otherProject = "other project";
 
 export function decidePrimary(input: DecisionInput): RepositoryDecisions {
   return decide(input, "primary", input.facts.primary, () => undefined);

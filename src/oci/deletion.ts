@@ -14,8 +14,11 @@ export type DeleteResult = { readonly kind: "deleted" } | { readonly kind: "abse
 
 /** What deletion does at this store, as data: the planner orders, isolates and batches without knowing a vendor. */
 export interface DeletionRules {
-  /** How one tag goes while its siblings stay; `isolate`: push a throw-away manifest to it and delete that. */
-  readonly deleteTag: "native" | "isolate" | "none";
+  /**
+   * How one tag goes while its siblings stay; `isolate`: push a throw-away manifest to it and delete that;
+   * `unknown`: only a deletion could tell, and the store was opened for reading.
+   */
+  readonly deleteTag: "native" | "isolate" | "none" | "unknown";
   /** What deleting the last tag of a manifest does. */
   readonly lastTag: "keeps-manifest" | "deletes-manifest" | "refused";
   /** What deleting a manifest by digest does to its tags. */

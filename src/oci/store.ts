@@ -56,6 +56,11 @@ export interface ManifestWriter {
 export interface TagLister {
   /** All tags, in any order, each once; an unknown repository has none. The whole list or a thrown error. */
   listTags(): AsyncIterable<string>;
+  /**
+   * Whether the place knows this repository, which an empty list doesn't tell. Registries say `missing` also
+   * to a user who may not read it. Absent where nobody could be kept from reading.
+   */
+  statRepository?(): Promise<"present" | "missing">;
 }
 
 export interface ReferrerLister {

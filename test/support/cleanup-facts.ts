@@ -60,6 +60,7 @@ interface StageOptions {
 /** A repository that never was: what a test says about it, as facts. */
 export class FactsRepository {
   rules: DeletionRules = nativeRules;
+  missing = false;
   readonly tags: Map<string, Digest> = new Map();
   readonly manifests: Map<Digest, ManifestFacts> = new Map();
   readonly stages: Map<string, StageRead> = new Map();
@@ -173,10 +174,12 @@ export class FactsRepository {
     const { unreadable, unreadableBundles, customTags, records, tags, unconfirmed } = this;
     return {
       address,
+      missing: this.missing,
       rules,
       snapshot: snapshotOf(tags.keys()),
       unconfirmed,
       digests: tags,
+      recordsResolved: true,
       manifests,
       stages,
       pushedAtMs,

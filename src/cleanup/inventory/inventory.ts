@@ -138,6 +138,7 @@ async function deepen(
       recordTypes.has(type) && tag !== undefined ? [tag] : [],
     );
     const steps = [
+      going.length > 0 && (await inventory.resolveRecords()),
       await inventory.readRecords([...unread, ...witnesses]),
       await inventory.refresh(recordTags),
       await inventory.readReferrers(digests),

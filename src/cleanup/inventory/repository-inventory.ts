@@ -32,12 +32,17 @@ export class RepositoryInventory {
   readonly #records = new Map<string, RecordFacts>();
   /** Records whose digest comes from an earlier run. */
   readonly #remembered = new Set<string>();
+  readonly #cache: FactsCache;
+  readonly #missing: boolean;
+  #recordsResolved = false;
 
-  private constructor(store: Store, rules: DeletionRules, listing: Listing) {
+  private constructor(store: Store, cache: FactsCache, rules: DeletionRules, listing: Listing) {
     this.#store = store;
+    this.#cache = cache;
     this.#rules = rules;
     this.#snapshot = snapshotOf(listing.tags);
     this.#unconfirmed = listing.unconfirmed;
+    this.#missing = listing.missing;
     this.#pushedAtMs = listing.pushedAtMs;
     this.#digests = new Map(listing.digests);
   }
@@ -49,14 +54,18 @@ export class RepositoryInventory {
     readBundle: BundleReader | undefined,
   ): Promise<RepositoryInventory> {
     const listing = await list(input);
-    const inventory = new RepositoryInventory(input.store, await input.store.deletionRules(), listing);
+    const rules = await input.store.deletionRules();
+    const inventory = new RepositoryInventory(input.store, cache, rules, listing);
     const { stages, rejected, foreign, attached, customTagRecords } = inventory.#snapshot;
     const doubtful = new Set(rejected.map(({ stage }) => stage));
-    await each(stages, ({ tag }) => inventory.#readStage(tag, doubtful.has(tag) ? undefined : cache));
+    await each(stages, ({ kind, tag }) => {
+      // The tag of an index has no time: it may have got other platforms since, and those need it.
+      const isFixed = kind === "stage" && !doubtful.has(tag);
+      return inventory.#readStage(tag, isFixed ? cache : undefined);
+    });
     await each(foreign, (tag) => inventory.#readForeign(tag, readBundle));
     await each(attached, ({ tag }) => inventory.#readForeign(tag, undefined));
     await each([...rejected.map(({ tag }) => tag), ...customTagRecords], (tag) => inventory.readRecord(tag));
-    await each(inventory.#bareRecords(), (tag) => inventory.#readDigest(tag, cache));
     await inventory.#readNestedIndexes();
     await cache.save(inventory.#snapshot.tags);
     return inventory;
@@ -119,9 +128,9 @@ export class RepositoryInventory {
   }
 
   /** The digest of a record: from the registry's own listing, from an earlier run, or by asking. */
-  async #readDigest(tag: string, cache: FactsCache): Promise<void> {
+  async #readDigest(tag: string): Promise<void> {
     if (this.#digests.has(tag)) return;
-    const known = cache.get(tag);
+    const known = this.#cache.get(tag);
     if (known !== undefined) {
       this.#digests.set(tag, known.digest);
       this.#remembered.add(tag);
@@ -131,7 +140,16 @@ export class RepositoryInventory {
     if (stat.kind === "missing") return;
     const { digest, mediaType } = stat.descriptor;
     this.#digests.set(tag, digest);
-    cache.set(tag, { digest, mediaType, kind: "unknown", children: [] });
+    this.#cache.set(tag, { digest, mediaType, kind: "unknown", children: [] });
+  }
+
+  /** What records resolve to, so that no deletion takes one along; `false` when all were asked for already. */
+  async resolveRecords(): Promise<boolean> {
+    if (this.#recordsResolved) return false;
+    await each(this.#bareRecords(), (tag) => this.#readDigest(tag));
+    await this.#cache.save(this.#snapshot.tags);
+    this.#recordsResolved = true;
+    return true;
   }
 
   async #readNestedIndexes(): Promise<void> {
@@ -205,10 +223,12 @@ export class RepositoryInventory {
   facts(): RepositoryFacts {
     return {
       address: this.#store.address,
+      missing: this.#missing,
       rules: this.#rules,
       snapshot: this.#snapshot,
       unconfirmed: this.#unconfirmed,
       digests: this.#digests,
+      recordsResolved: this.#recordsResolved,
       manifests: this.#manifests,
       stages: this.#stages,
       pushedAtMs: this.#pushedAtMs,
@@ -223,6 +243,7 @@ export class RepositoryInventory {
 }
 
 interface Listing {
+  readonly missing: boolean;
   readonly tags: ReadonlySet<string>;
   readonly unconfirmed: ReadonlySet<string>;
   /** From the registry's own listing; replaced by what the manifests say. */
@@ -236,14 +257,15 @@ async function list({ store, listImages }: RepositoryInput): Promise<Listing> {
   for await (const tag of store.listTags()) tags.add(tag);
   const digests = new Map<string, Digest>();
   const pushedAtMs = new Map<Digest, number>();
-  if (listImages === undefined) return { tags, unconfirmed: new Set(), digests, pushedAtMs };
+  const missing = tags.size === 0 && (await store.statRepository?.()) === "missing";
+  if (listImages === undefined) return { missing, tags, unconfirmed: new Set(), digests, pushedAtMs };
   for await (const image of listImages()) {
     for (const tag of image.tags) digests.set(tag, image.digest);
     if (image.pushedAt !== undefined) pushedAtMs.set(image.digest, image.pushedAt.getTime());
   }
   const unconfirmed = new Set([...tags].filter((tag) => !digests.has(tag)));
   for (const tag of digests.keys()) if (!tags.has(tag)) unconfirmed.add(tag);
-  return { tags: new Set([...tags, ...digests.keys()]), unconfirmed, digests, pushedAtMs };
+  return { missing, tags: new Set([...tags, ...digests.keys()]), unconfirmed, digests, pushedAtMs };
 }
 
 async function each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {

@@ -102,6 +102,13 @@ test.each<[string, "native" | "isolate", Handler]>([
   },
 );
 
+test("a repository that was opened for reading isn't asked how tags go: that takes a deletion", async () => {
+  const { store, asked } = await serve((_, response) => sendError(response, 404, "MANIFEST_UNKNOWN"));
+  const reading = openRegistry(run, store.repository, { insecure: false, access: "pull" });
+  expect(await reading.deletionRules()).toMatchObject({ deleteTag: "unknown" });
+  expect(asked()).toEqual([]);
+});
+
 test("without the permission to delete the rules can't be known; the next call asks again", async () => {
   let status = 403;
   const { store } = await serve((_, response) => sendError(response, status, "DENIED"));

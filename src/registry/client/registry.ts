@@ -22,7 +22,10 @@ export interface RegistryOptions {
   readonly insecure: boolean;
   /** `--docker-config`; default: the environment's, `~/.docker`. */
   readonly dockerConfigDir?: string;
-  /** What permissions are asked for from the first request on; a token that turns out too narrow costs one more. */
+  /**
+   * What permissions are asked for from the first request on; a token that turns out too narrow costs one more.
+   * With `pull`, nothing but what was called for is sent: how tags are deleted stays unknown.
+   */
   readonly access: "pull" | "push" | "delete";
   /** The id of a vendor (`--repo-container-registry`); default: by the address. */
   readonly vendor?: string;
@@ -31,10 +34,6 @@ export interface RegistryOptions {
 /** A repository in a registry. */
 export interface Registry extends Store {
   readonly repository: RepositoryName;
-  /**
-   * Whether the registry knows the repository. A registry may say `missing` also to a user who may not read
-   * it, so before a deletion this is no proof of emptiness.
-   */
   statRepository(): Promise<"present" | "missing">;
 }
 
@@ -71,7 +70,8 @@ class RegistryStore implements Registry {
     this.place = repository.host;
     this.#endpoint = endpoint;
     this.#referrers = new Referrers(endpoint);
-    const registry = { probeTagDeletion: () => probeTagDeletion(endpoint) };
+    const probe = (): ReturnType<typeof probeTagDeletion> => probeTagDeletion(endpoint);
+    const registry = { probeTagDeletion: access === "pull" ? async () => "unknown" as const : probe };
     this.#connect = () => vendor.connect({ run, repository, registry });
   }
 

@@ -5,10 +5,11 @@ import type { RepositoryName } from "../../oci/reference.js";
 /** What a vendor may use of the generic client. */
 export interface DataPlane {
   /**
-   * How one tag can be deleted, found out by a DELETE of a tag that doesn't exist.
+   * How one tag can be deleted, found out by a DELETE of a tag that doesn't exist; `unknown` where the
+   * repository was opened for reading only, and nothing but reading is allowed.
    * @throws WerfError `registry/*`
    */
-  probeTagDeletion(): Promise<"native" | "isolate">;
+  probeTagDeletion(): Promise<"native" | "isolate" | "unknown">;
 }
 
 export interface VendorContext {
