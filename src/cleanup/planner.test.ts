@@ -176,6 +176,16 @@ describe("SAFETY 4: other projects", () => {
     }
   });
 
+  it("keeps a stage of ours that another project's metadata names, by cleanup and by purge", () => {
+    const world = shop();
+    const stage = world.primary.stage("of equal content");
+    world.primary.meta("app", "elsewhere", stage, { project: "another", createdMs: 0 });
+    for (const p of [plan(world), planPurge(world.facts())]) {
+      expect(line(p, stage)).toMatchObject({ decision: "keep", reason: "other project" });
+      expect(deleted(p).filter((tag) => tag?.startsWith("meta-"))).toEqual([]);
+    }
+  });
+
   it("takes an index without labels for the project's whose all its platforms are", () => {
     const world = shop();
     const { primary } = world;

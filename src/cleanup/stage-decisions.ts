@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.js";
 import type { StageFacts, StageRead } from "../records/stage-reader.js";
-import type { CleanupFacts, RepositoryFacts, RepositoryRole } from "./facts.js";
+import { type CleanupFacts, type RepositoryFacts, type RepositoryRole, recordsOf } from "./facts.js";
 import { Liveness, type Reason } from "./liveness.js";
 import type { Protection } from "./policies/policy.js";
 
@@ -78,12 +78,25 @@ function decide(
     if (!aliases.has(tag)) live.keepTag(tag, { reason: "not made by werf", evidence: "no record names it" });
   }
   const projects = projectsByDigest(facts);
+  const shared = sharedStages(input.facts);
   for (const tag of facts.stages.keys()) {
     const foreign = notOurs(input.facts.project, facts, projects, tag, rejected.get(tag));
-    const reason = foreign ?? unconfirmed(facts, tag) ?? extra(tag);
+    const reason = foreign ?? shared.get(tag) ?? unconfirmed(facts, tag) ?? extra(tag);
     if (reason !== undefined) live.keepTag(tag, reason);
   }
   return { role, facts, live, ...decisions(role, facts, live, rejected, aliases) };
+}
+
+/** Stages of ours that another project's metadata names: equal content is one stage, whoever built it. */
+function sharedStages(facts: CleanupFacts): Map<string, Reason> {
+  const { snapshot, records } = recordsOf(facts).repository;
+  const shared = new Map<string, Reason>();
+  for (const { tag, stage } of snapshot.imageMetadata) {
+    const project = records.get(tag)?.project;
+    if (project === undefined || project === facts.project) continue;
+    shared.set(stage, { reason: otherProject, evidence: `${tag} belongs to ${project}` });
+  }
+  return shared;
 }
 
 /** Listings lag and drift: what only one of two shows may have been pushed just now. */

@@ -129,7 +129,7 @@ async function deepen(
     );
     const unread = plan.unread.filter(({ repository }) => repository === role).map(({ tag }) => tag);
     const witnesses =
-      role === records.role && plan.kind === "cleanup"
+      role === records.role
         ? records.repository.snapshot.imageMetadata
             .filter(({ stage }) => stages.has(stage))
             .map(({ tag }) => tag)
