@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** The tags of a repository, sorted, asked without the product. */
 export async function registryTags(repository: string): Promise<string[]> {
   const slash = repository.indexOf("/");
@@ -32,16 +34,63 @@ export function readTags(tags: readonly string[]): TagCounts {
   };
 }
 
+const ociManifest = "application/vnd.oci.image.manifest.v1+json";
+const ociIndex = "application/vnd.oci.image.index.v1+json";
+
+function apiOf(repository: string): string {
+  return `http://${repository.replace("/", "/v2/")}`;
+}
+
 /** Gives a manifest a second tag, without the product. */
 export async function copyTag(repository: string, from: string, to: string): Promise<void> {
-  const manifests = `http://${repository.replace("/", "/v2/")}/manifests`;
-  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
-  const read = await fetch(`${manifests}/${from}`, { headers: { accept } });
-  const type = read.headers.get("content-type") ?? "";
-  const written = await fetch(`${manifests}/${to}`, {
+  const read = await fetch(`${apiOf(repository)}/manifests/${from}`, {
+    headers: { accept: `${ociManifest}, ${ociIndex}` },
+  });
+  await putManifest(repository, to, read.headers.get("content-type") ?? "", await read.arrayBuffer());
+}
+
+/** What a tag resolves to; `undefined` when it isn't there. */
+export async function digestOfTag(repository: string, tag: string): Promise<string | undefined> {
+  const response = await fetch(`${apiOf(repository)}/manifests/${tag}`, {
+    method: "HEAD",
+    headers: { accept: `${ociManifest}, ${ociIndex}` },
+  });
+  return response.status === 200 ? (response.headers.get("docker-content-digest") ?? "") : undefined;
+}
+
+/** Pushes an artifact that is nothing but its config, without the product. */
+export async function pushArtifact(
+  repository: string,
+  tag: string,
+  configType: string,
+  config: object,
+): Promise<void> {
+  const bytes = JSON.stringify(config);
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  const session = await fetch(`${apiOf(repository)}/blobs/uploads/`, { method: "POST" });
+  const target = new URL(session.headers.get("location") ?? "", session.url);
+  target.searchParams.set("digest", digest);
+  const uploaded = await fetch(target, { method: "PUT", body: bytes });
+  if (uploaded.status !== 201) throw new Error(`the config was answered with ${uploaded.status}`);
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    config: { mediaType: configType, digest, size: bytes.length },
+    layers: [],
+  };
+  await putManifest(repository, tag, ociManifest, JSON.stringify(manifest));
+}
+
+async function putManifest(
+  repository: string,
+  tag: string,
+  type: string,
+  body: ArrayBuffer | string,
+): Promise<void> {
+  const written = await fetch(`${apiOf(repository)}/manifests/${tag}`, {
     method: "PUT",
     headers: { "content-type": type },
-    body: await read.arrayBuffer(),
+    body,
   });
-  if (written.status !== 201) throw new Error(`${to} was answered with ${written.status}`);
+  if (written.status !== 201) throw new Error(`${tag} was answered with ${written.status}`);
 }
