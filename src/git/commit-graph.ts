@@ -8,7 +8,10 @@ export interface GraphCommit {
   readonly committedAt: number;
 }
 
-/** Every commit that the heads reach. */
+/**
+ * Every commit that the heads reach, in the order of their dates, but none before a commit that has it as a
+ * parent: commits of one second, as a rebase makes them, have no other order.
+ */
 export type CommitGraph = ReadonlyMap<ObjectId, GraphCommit>;
 
 /**
@@ -33,7 +36,8 @@ export async function readCommitGraph(
     if (hash === undefined) return;
     graph.set(intern(hash), { parents: parents.map(intern), committedAt: Number(seconds) * 1000 });
   });
-  const result = await gitIn(run, repo.workTree)(["rev-list", "--timestamp", "--parents", "--stdin"], {
+  const args = ["rev-list", "--date-order", "--timestamp", "--parents", "--stdin"];
+  const result = await gitIn(run, repo.workTree)(args, {
     stdin: `${[...new Set(heads)].join("\n")}\n`,
     onStdout: lines,
   });

@@ -173,6 +173,14 @@ describe("the graph of commits", () => {
     expect((await readCommitGraph(run, repo, [])).size).toBe(0);
   });
 
+  it("has a child before its parents, also when all are of one second", async () => {
+    const chain: string[] = [];
+    for (let n = 0; n < 5; n++) chain.unshift(await origin.commit({ file: `${n}` }, 1_800_000_000));
+    const repo = await openGitRepository(run, origin.path);
+    const graph = await readCommitGraph(run, repo, chain.toReversed());
+    expect([...graph.keys()].slice(0, 5)).toEqual(chain);
+  });
+
   it("is refused when a commit of it is missing", async () => {
     const repo = await openGitRepository(run, origin.path);
     await rm(join(origin.path, ".git/objects", hashes.first.slice(0, 2), hashes.first.slice(2)));

@@ -23,7 +23,7 @@ export class CommitReach {
     });
   }
 
-  /** The number of a commit in the graph. */
+  /** The number of a commit in the graph: smaller than those of its parents. */
   indexOf(commit: string): number | undefined {
     return this.#indices.get(commitKey(commit));
   }

@@ -93,6 +93,30 @@ describe("imagesPerReference", () => {
   });
 });
 
+describe("commits of one second", () => {
+  it("count a child as newer than its parents, whatever the order of the records", () => {
+    const world = new FactsWorld();
+    const names = ["tip", "middle", "root"];
+    for (const [n, name] of names.entries()) world.commit(name, { parents: names.slice(n + 1, n + 2) });
+    world.reference("branch", "main", "tip");
+    const stages = new Map(names.map((name) => [name, world.primary.stage(name)]));
+    for (const name of names.toReversed()) world.primary.meta("app", name, stages.get(name) ?? "");
+    expect(kept(world, [branch(/^main$/, { last: 1, operator: "And" })])).toEqual([stages.get("tip")]);
+  });
+
+  it("give a stage the newest of its commits", () => {
+    const world = new FactsWorld();
+    const names = ["tip", "middle", "root"];
+    for (const [n, name] of names.entries()) world.commit(name, { parents: names.slice(n + 1, n + 2) });
+    world.reference("branch", "main", "tip");
+    const [reverted, middle] = [world.primary.stage("reverted"), world.primary.stage("middle")];
+    world.primary.meta("app", "root", reverted);
+    world.primary.meta("app", "middle", middle);
+    world.primary.meta("app", "tip", reverted);
+    expect(kept(world, [branch(/^main$/, { last: 1, operator: "And" })])).toEqual([reverted]);
+  });
+});
+
 describe("the walk", () => {
   it("follows all parents of a merge", () => {
     const world = new FactsWorld();

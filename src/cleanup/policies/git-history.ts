@@ -148,7 +148,7 @@ function keptOf(
   const newest = new Map<string, KnownRecord>();
   for (const known of reached) {
     const best = newest.get(known.record.stage);
-    if (best === undefined || reach.timeOf(known.commit) > reach.timeOf(best.commit)) {
+    if (best === undefined || newestFirst(reach)(known.commit, best.commit) < 0) {
       newest.set(known.record.stage, known);
     }
   }
@@ -157,7 +157,11 @@ function keptOf(
     ({ commit }) => commit,
     ({ record }) => record,
   );
-  return limited([...byCommit], ([commit]) => reach.timeOf(commit), limit, nowMs).flatMap(
-    ([, records]) => records,
-  );
+  const sorted = [...byCommit].sort(([a], [b]) => newestFirst(reach)(a, b));
+  return limited(sorted, ([commit]) => reach.timeOf(commit), limit, nowMs).flatMap(([, records]) => records);
+}
+
+/** By date; of commits of one second a child before its parents. */
+function newestFirst(reach: CommitReach): (a: number, b: number) => number {
+  return (a, b) => reach.timeOf(b) - reach.timeOf(a) || a - b;
 }
