@@ -92,7 +92,11 @@ function classify(error: NetworkError, asked: Asked): Classified {
     };
   }
   if (resetCodes.has(code) || /other side closed|terminated|socket hang up/.test(message)) {
-    return { code: "http/reset", what: `the connection broke (${message})` };
+    return {
+      code: "http/reset",
+      what: `the connection broke (${message})`,
+      hint: "the server, or a proxy or firewall on the way, ended it: look into its log, or try again",
+    };
   }
   return addressFailure(code, message, asked);
 }

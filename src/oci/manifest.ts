@@ -187,5 +187,7 @@ function stringMap(value: unknown, source: string): Record<string, string> {
 }
 
 function invalid(source: string, what: string): WerfError {
-  return new WerfError("oci/manifest-invalid", `${source} is not a valid manifest: ${what}`);
+  return new WerfError("oci/manifest-invalid", `${source} is not a valid manifest: ${what}`, {
+    hint: "it was pushed so, or something else than a registry answers: look at it with another tool",
+  });
 }

@@ -127,7 +127,7 @@ test("a token that is never good ends in an error that says how to log in", asyn
   const { host, registry } = await registryWithTokens({ accepts: () => false });
   await expect(open(host).statRepository()).rejects.toMatchObject({
     code: "registry/unauthorized",
-    hint: expect.stringContaining(`werf cr login ${host}`),
+    hint: expect.stringContaining(`docker login ${host}`),
   });
   expect(registry.requests.filter((r) => r.includes("tags/list")).length).toBeLessThanOrEqual(3);
 });

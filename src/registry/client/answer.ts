@@ -32,7 +32,11 @@ export async function readRefusal(response: HttpResponse): Promise<Refusal> {
     status: response.status,
     code: first?.code ?? "",
     said:
-      errors === undefined ? (html ? htmlTitle(text) : oneLine(text)) : oneLine(errors.map(words).join("; ")),
+      errors === undefined
+        ? html
+          ? `with ${htmlPage(text)}`
+          : oneLine(text)
+        : oneLine(errors.map(words).join("; ")),
     isRegistry: errors !== undefined,
     isHtml: html,
     retryAfter: response.headers["retry-after"],
@@ -58,6 +62,14 @@ export async function registryError(response: HttpResponse, doing: string, host:
   return refusalError(await readRefusal(response), doing, host);
 }
 
+/** For a page that comes with status 200 in place of `wanted`. */
+export function pageError(bytes: Uint8Array, source: string, wanted: string): WerfError {
+  const page = htmlPage(Buffer.from(bytes).toString("utf8"));
+  return new WerfError("registry/not-a-registry", `${source}: ${page} came instead of ${wanted}`, {
+    hint: "check the address; a proxy or a login page may answer in place of the registry",
+  });
+}
+
 function meaning(refusal: Refusal, host: string): { code: `registry/${string}`; hint: string } {
   const { status } = refusal;
   if (status === 401) return { code: "registry/unauthorized", hint: loginHint(host) };
@@ -68,7 +80,7 @@ function meaning(refusal: Refusal, host: string): { code: `registry/${string}`; 
     };
   }
   if (status === 429) {
-    const wait = refusal.retryAfter === undefined ? "later" : `after ${refusal.retryAfter}`;
+    const wait = whenToRetry(refusal.retryAfter);
     return { code: "registry/rate-limited", hint: `try again ${wait}; logged-in users have higher limits` };
   }
   if (refusal.isHtml) {
@@ -126,9 +138,15 @@ function words(entry: ErrorEntry): string {
   return `${entry.code}${entry.message === "" ? "" : `: ${entry.message}`}${detail}`;
 }
 
-function htmlTitle(text: string): string {
+function htmlPage(text: string): string {
   const title = oneLine(/<title[^>]*>([^<]*)/i.exec(text)?.[1] ?? "");
-  return title === "" ? "with an HTML page" : `with the HTML page "${title}"`;
+  return title === "" ? "an HTML page" : `the HTML page "${title}"`;
+}
+
+/** Retry-After is seconds or a date. */
+function whenToRetry(text: string | undefined): string {
+  if (text === undefined) return "later";
+  return /^\d+$/.test(text.trim()) ? `in ${text.trim()} s` : `after ${oneLine(text)}`;
 }
 
 function oneLine(text: string): string {

@@ -4,7 +4,7 @@ import { algorithmOf, type Digest, digestOf, isDigest } from "../../oci/digest.j
 import { maxManifestBytes, parseJsonObject, parseManifest, type RawManifest } from "../../oci/manifest.js";
 import { acceptedManifests, mediaTypes } from "../../oci/media-types.js";
 import type { ManifestRead, ManifestReference, ManifestStat } from "../../oci/store.js";
-import { isHtml, readRefusal, refusalError, saysRepositoryUnknown } from "./answer.js";
+import { isHtml, pageError, readRefusal, refusalError, saysRepositoryUnknown } from "./answer.js";
 import type { Endpoint } from "./endpoint.js";
 
 const accept = acceptedManifests.join(", ");
@@ -50,11 +50,7 @@ export async function readManifest(endpoint: Endpoint, reference: ManifestRefere
       return { kind: "missing" };
     throw refusalError(refusal, `read the manifest of ${source}`, endpoint.host);
   }
-  if (isHtml(response)) {
-    throw new WerfError("registry/not-a-registry", `${source}: an HTML page came instead of a manifest`, {
-      hint: "check the address; a proxy or a login page may answer in place of the registry",
-    });
-  }
+  if (isHtml(response)) throw pageError(bytes, source, "a manifest");
   const told = response.headers["docker-content-digest"] ?? "";
   const asked = isDigest(reference) ? reference : isDigest(told) ? told : digestOf(bytes);
   for (const expected of isDigest(told) ? [asked, told] : [asked]) {

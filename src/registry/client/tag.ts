@@ -1,7 +1,14 @@
 import { WerfError } from "../../core/errors.js";
 import type { HttpResponse } from "../../core/http.js";
 import { isTag } from "../../oci/reference.js";
-import { type Refusal, readRefusal, refusalError, saysRepositoryUnknown } from "./answer.js";
+import {
+  isHtml,
+  pageError,
+  type Refusal,
+  readRefusal,
+  refusalError,
+  saysRepositoryUnknown,
+} from "./answer.js";
 import type { Endpoint } from "./endpoint.js";
 import { Pages } from "./page.js";
 
@@ -58,6 +65,7 @@ async function getPage(
     maxPageBytes,
   );
   if (bytes === undefined) return { refusal: await readRefusal(response) };
+  if (isHtml(response)) throw pageError(bytes, endpoint.address, "a list of tags");
   return { kind: "page", response, tags: parseTags(bytes, endpoint) };
 }
 
