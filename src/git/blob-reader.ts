@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { PassThrough, Readable } from "node:stream";
 import { WerfError } from "../core/errors.js";
 import { type Git, gitFailure } from "./command.js";
@@ -49,10 +50,7 @@ export class BlobReader {
     const abort = new AbortController();
     output.once("close", () => abort.abort());
     const drained = (): Promise<void> =>
-      new Promise((resolve, reject) => {
-        output.once("drain", resolve);
-        output.once("close", () => reject(new Error("the reader went away")));
-      });
+      once(output, "drain", { signal: abort.signal }).then(() => undefined);
     this.#git(["cat-file", "blob", oid], {
       signal: AbortSignal.any([this.#signal, abort.signal]),
       onStdout: async (chunk) => {
