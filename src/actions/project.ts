@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { loadConfig } from "../config/load.js";
 import type { WerfConfig } from "../config/model.js";
@@ -35,7 +36,10 @@ export async function withProject<T>(
   const git = await openGitRepository(run, directory);
   try {
     const commit = await git.head();
-    const path = relative(git.workTree, directory).split(sep).join("/");
+    // Git answers with links resolved.
+    const path = relative(git.workTree, await realpath(directory))
+      .split(sep)
+      .join("/");
     const config = await loadConfig(run, git, {
       commit,
       projectDir: path,
