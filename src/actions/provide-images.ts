@@ -2,7 +2,13 @@ import pLimit from "p-limit";
 import { createBaseResolver } from "../build/bases.js";
 import { parseBuilder } from "../build/engines/index.js";
 import { type ProvidedImage, provideImage } from "../build/image.js";
-import { checkCustomTags, customTagsOf, parseCustomTags, writeCustomTags } from "../build/publish/custom-tags.js";
+import { sourceDate } from "../build/plan/source-date.js";
+import {
+  checkCustomTags,
+  customTagsOf,
+  parseCustomTags,
+  writeCustomTags,
+} from "../build/publish/custom-tags.js";
 import { createRecordKeeper, noRecords } from "../build/publish/record-keeper.js";
 import type { BuildSession } from "../build/session.js";
 import type { DockerfileImage, ImageSpec } from "../config/model.js";
@@ -11,7 +17,7 @@ import { settleAll } from "../core/concurrency.js";
 import { WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
 import { copyImages } from "../oci/copy/copy-images.js";
-import { parsePlatform } from "../oci/platform.js";
+import { formatPlatform, parsePlatform } from "../oci/platform.js";
 import type { Store } from "../oci/store.js";
 import type { PublishedImage } from "../records/published-image.js";
 import { createRecordWriter } from "../records/record-writer.js";
@@ -55,7 +61,6 @@ export async function provideImages(
   );
   const target = stores.repository(settings.repo, project.config.project, "push");
   const session = await openSession(run, project, stores, settings, target);
-  await warnAboutUncommitted(run, project);
   const provided = await inDependencyOrder(specs, settings, (spec, published) =>
     provideImage(session, spec, published),
   );
@@ -87,6 +92,12 @@ async function openSession(
   target: OpenedRepository,
 ): Promise<BuildSession> {
   const { git, commit, config, path } = project;
+  const settled = {
+    builder: parseBuilder(settings.builder),
+    platformFlags: settings.platform.map((platform) => formatPlatform(parsePlatform(platform))),
+    hostPlatform: parsePlatform(settings.hostPlatform),
+  };
+  const madeAt = sourceDate(run.env);
   const snapshot = await readSnapshot(target.store);
   const records = target.isLocal
     ? noRecords
@@ -102,9 +113,10 @@ async function openSession(
     snapshot,
     records,
     resolveBase: createBaseResolver((repository) => stores.at(repository, "pull")),
-    builder: parseBuilder(settings.builder),
-    platformFlags: settings.platform,
-    hostPlatform: parsePlatform(settings.hostPlatform),
+    stages: new Map(),
+    uncommitted: await git.uncommittedPaths(path),
+    ...settled,
+    ...(madeAt === undefined ? {} : { sourceDate: madeAt }),
   };
 }
 
@@ -115,14 +127,21 @@ async function inDependencyOrder(
   provide: (spec: DockerfileImage, published: ReadonlyMap<string, PublishedImage>) => Promise<ProvidedImage>,
 ): Promise<readonly ProvidedImage[]> {
   const limit = pLimit({ concurrency: tasksAtOnce(settings), rejectOnClear: true });
+  const failure = new AbortController();
   const results = new Map<string, Promise<ProvidedImage>>();
   for (const spec of specs) results.set(spec.name, provideOne(spec));
-  return settleAll([...results.values()], () => limit.clearQueue());
+  return settleAll([...results.values()], () => {
+    limit.clearQueue();
+    failure.abort();
+  });
 
   async function provideOne(spec: DockerfileImage): Promise<ProvidedImage> {
     const dependencies = spec.dependencies.flatMap(({ from }) => results.get(from) ?? []);
     const images = (await Promise.all(dependencies)).map(({ image }) => image);
-    return limit(() => provide(spec, new Map(images.map((image) => [image.name, image]))));
+    return limit(() => {
+      failure.signal.throwIfAborted();
+      return provide(spec, new Map(images.map((image) => [image.name, image])));
+    });
   }
 }
 
@@ -160,18 +179,6 @@ async function publishFinal(
     })),
   );
   return { store: final.store, address: final.address, snapshot };
-}
-
-async function warnAboutUncommitted(run: RunContext, { git, path }: Project): Promise<void> {
-  const paths = await git.uncommittedPaths(path);
-  if (paths.length === 0) return;
-  const shown = paths.slice(0, 5).join(", ");
-  run.emit({
-    code: "warning",
-    id: "build/uncommitted",
-    message: `${paths.length} uncommitted ${paths.length === 1 ? "change is" : "changes are"} not built: ${shown}${paths.length > 5 ? ", …" : ""}`,
-    hint: "what is built is the commit HEAD; commit what should be in the images",
-  });
 }
 
 /** What no task has told: images that were not built, and the indexes over several platforms. */

@@ -1,4 +1,5 @@
 import type { DockerfileImage } from "../config/model.js";
+import { settleAll } from "../core/concurrency.js";
 import { WerfError } from "../core/errors.js";
 import { parseManifest, type RawManifest } from "../oci/manifest.js";
 import { formatPlatform } from "../oci/platform.js";
@@ -11,7 +12,7 @@ import { platformsOf } from "./plan/platforms.js";
 import { imageIndex } from "./publish/image-manifest.js";
 import type { ReportedImage } from "./report/build-report.js";
 import type { BuildSession } from "./session.js";
-import { provideStage, type Stage } from "./stage.js";
+import { type PreparedStage, prepareStage, provideStage, type Stage } from "./stage.js";
 
 export interface ProvidedImage {
   readonly image: ReportedImage;
@@ -34,14 +35,13 @@ export async function provideImage(
   const platforms = platformsOf(image, session.config, session.platformFlags, session.hostPlatform);
   const isIndex = platforms.length > 1;
   const record = (tag: string): Promise<void> => recordMetadata(session, image.name, tag);
-  const stages = await Promise.all(
-    platforms.map((platform) =>
-      provideStage(
-        session,
-        { image, platform, args, dependencies },
-        isIndex ? async () => undefined : record,
-      ),
-    ),
+  const prepared = await Promise.all(
+    platforms.map((platform) => prepareStage(session, { image, platform, args, dependencies })),
+  );
+  warn(session, prepared);
+  const stages = await settleAll(
+    prepared.map((stage) => provideStage(session, stage, isIndex ? async () => undefined : record)),
+    () => undefined,
   );
   const [first] = stages;
   if (first === undefined) throw new WerfError("build/no-platform", `image ${image.name} has no platform`);
@@ -74,6 +74,34 @@ function refuseUnsupported(image: DockerfileImage): void {
     `image ${image.name}: werf.yaml uses ${keys.join(", ")}, which werf-ts understands but can't carry out yet`,
     { hint: "leave it out, or build this image with werf" },
   );
+}
+
+const namedAtMost = 5;
+
+/** What the user may expect of the image and will not find in it. */
+function warn({ run }: BuildSession, [first]: readonly PreparedStage[]): void {
+  if (first === undefined) return;
+  const { uncommitted, request, work } = first;
+  if (uncommitted.length > 0) {
+    const changes =
+      uncommitted.length === 1 ? "1 uncommitted change is" : `${uncommitted.length} uncommitted changes are`;
+    const more = uncommitted.length > namedAtMost ? ", …" : "";
+    run.emit({
+      code: "warning",
+      id: "build/uncommitted",
+      message: `image ${work.image.name}: ${changes} not built: ${uncommitted.slice(0, namedAtMost).join(", ")}${more}`,
+      hint: "what is built is the commit HEAD; commit what should be in the image",
+    });
+  }
+  const { unusedArgs } = request.plan;
+  if (unusedArgs.length > 0) {
+    run.emit({
+      code: "warning",
+      id: "build/args-unused",
+      message: `image ${work.image.name}: ${request.dockerfile.path} has no ARG for ${unusedArgs.join(", ")}`,
+      hint: "in werf.yaml, `args` and `dependencies` set what the Dockerfile declares with ARG; other names change nothing",
+    });
+  }
 }
 
 /** The index over the platforms; its tag follows from theirs, so one that is there is the right one. */

@@ -7,6 +7,7 @@ import type { Snapshot } from "../records/snapshot.js";
 import type { BaseResolver } from "./bases.js";
 import type { BuilderChoice } from "./engines/index.js";
 import type { RecordKeeper } from "./publish/record-keeper.js";
+import type { Stage } from "./stage.js";
 
 /** What all images of one build share. Facts are gathered before the first image is looked at. */
 export interface BuildSession {
@@ -22,6 +23,12 @@ export interface BuildSession {
   /** The tags as they were listed when the build began. */
   readonly snapshot: Snapshot;
   readonly records: RecordKeeper;
+  /** Stages of this build by their content digest, as soon as one is begun. */
+  readonly stages: Map<string, Promise<Stage>>;
+  /** Paths that differ from the commit, relative to the work tree. */
+  readonly uncommitted: readonly string[];
+  /** When images say that they were made; absent: at the time of publishing. */
+  readonly sourceDate?: Date;
   readonly resolveBase: BaseResolver;
   readonly builder: BuilderChoice;
   readonly platformFlags: readonly string[];

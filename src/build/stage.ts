@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import type { DockerfileImage } from "../config/model.js";
 import { WerfError } from "../core/errors.js";
 import { version } from "../core/version.js";
@@ -10,6 +11,7 @@ import type { PublishedImage } from "../records/published-image.js";
 import { findStage, readSnapshot, type Snapshot } from "../records/snapshot.js";
 import { stageTag } from "../records/tags.js";
 import { openContext } from "./context/open.js";
+import { uncommittedOf } from "./context/uncommitted.js";
 import { stageDigest } from "./digest/stage-digest.js";
 import { parseDockerfile } from "./dockerfile/parser.js";
 import { planTarget } from "./dockerfile/plan.js";
@@ -28,11 +30,20 @@ export interface Stage {
   readonly buildTimeMs: number;
 }
 
-interface StageWork {
+export interface StageWork {
   readonly image: DockerfileImage;
   readonly platform: Platform;
   readonly args: Readonly<Record<string, string>>;
   readonly dependencies: readonly PublishedImage[];
+}
+
+/** What is to be built, and the digest that follows from it. */
+export interface PreparedStage {
+  readonly work: StageWork;
+  readonly digest: string;
+  readonly request: Omit<BuildRequest, "scratchDirectory">;
+  /** Uncommitted changes of files that the image has; relative to the work tree. */
+  readonly uncommitted: readonly string[];
 }
 
 /**
@@ -41,84 +52,99 @@ interface StageWork {
  */
 export async function provideStage(
   session: BuildSession,
-  work: StageWork,
+  prepared: PreparedStage,
   onReuse: (tag: string) => Promise<void>,
 ): Promise<Stage> {
-  const { request, digest } = await prepare(session, work);
-  const reused = await reuse(session.snapshot, digest);
-  if (reused !== undefined) return reused;
-  return build(session, work, request, digest);
+  const { stages } = session;
+  const same = stages.get(prepared.digest);
+  // Two tags for one content would make two contents of the images that are based on it.
+  if (same !== undefined) return { ...(await same), rebuilt: false, buildTimeMs: 0 };
+  const stage = findOrBuild(session, prepared, onReuse);
+  stages.set(prepared.digest, stage);
+  return stage;
+}
 
-  async function reuse(snapshot: Snapshot, contentDigest: string): Promise<Stage | undefined> {
-    const found = findStage(snapshot, contentDigest);
-    if (found === undefined) return undefined;
-    await onReuse(found.tag);
-    const read = await session.store.readManifest(found.tag);
-    if (read.kind === "missing") return undefined;
-    return {
-      tag: found.tag,
-      platform: work.platform,
-      manifest: read.manifest,
-      rebuilt: false,
-      buildTimeMs: 0,
-    };
-  }
+async function findOrBuild(
+  session: BuildSession,
+  prepared: PreparedStage,
+  onReuse: (tag: string) => Promise<void>,
+): Promise<Stage> {
+  const reuse = (snapshot: Snapshot): Promise<Stage | undefined> =>
+    findPublished(session, prepared, snapshot, onReuse);
+  return (await reuse(session.snapshot)) ?? build(session, prepared, reuse);
+}
 
-  async function build(
-    { run, store, commit }: BuildSession,
-    { image, platform }: StageWork,
-    buildRequest: Omit<BuildRequest, "scratchDirectory">,
-    contentDigest: string,
-  ): Promise<Stage> {
-    const started = run.clock.now().getTime();
-    const engine = await selectEngine(run, buildRequest.plan, session.builder);
-    const task = randomUUID();
-    run.emit({
-      code: "task/started",
-      task,
-      title: `image ${image.name} ${formatPlatform(platform)} (${engine.id})`,
-    });
-    try {
-      const built = await engine.build(run, { ...buildRequest, task, scratchDirectory: await run.tmp() });
-      // Somebody else may have published the same content meanwhile; then theirs is used.
-      const appeared = await reuse(await readSnapshot(store), contentDigest);
-      if (appeared !== undefined) {
-        run.emit({
-          code: "task/ended",
-          task,
-          result: "cached",
-          detail: "published by another build meanwhile",
-        });
-        return appeared;
-      }
-      const publishedAt = run.clock.now();
-      const finished = finishImage(built, {
-        created: sourceDate(run.env["SOURCE_DATE_EPOCH"]) ?? publishedAt,
-        annotations: formatStageAnnotations({
-          project: session.config.project,
-          createdMs: publishedAt.getTime(),
-          dependencies: work.dependencies.map(({ tag }) => tag),
-          contentDigest,
-          commit: commit.hash,
-        }),
+async function findPublished(
+  { store }: BuildSession,
+  { digest, work: { platform } }: PreparedStage,
+  snapshot: Snapshot,
+  onReuse: (tag: string) => Promise<void>,
+): Promise<Stage | undefined> {
+  const found = findStage(snapshot, digest);
+  if (found === undefined) return undefined;
+  await onReuse(found.tag);
+  const read = await store.readManifest(found.tag);
+  if (read.kind === "missing") return undefined;
+  return { tag: found.tag, platform, manifest: read.manifest, rebuilt: false, buildTimeMs: 0 };
+}
+
+async function build(
+  session: BuildSession,
+  { work, request, digest }: PreparedStage,
+  reuse: (snapshot: Snapshot) => Promise<Stage | undefined>,
+): Promise<Stage> {
+  const { run, store } = session;
+  const { image, platform } = work;
+  const started = run.clock.now().getTime();
+  const engine = await selectEngine(run, request.plan, session.builder);
+  const task = randomUUID();
+  run.emit({
+    code: "task/started",
+    task,
+    title: `image ${image.name} ${formatPlatform(platform)} (${engine.id})`,
+  });
+  const scratchDirectory = await run.tmp();
+  try {
+    const built = await engine.build(run, { ...request, task, scratchDirectory });
+    // Somebody else may have published the same content meanwhile; then theirs is used.
+    const appeared = await reuse(await readSnapshot(store));
+    if (appeared !== undefined) {
+      run.emit({
+        code: "task/ended",
+        task,
+        result: "cached",
+        detail: "published by another build meanwhile",
       });
-      const tag = stageTag(contentDigest, publishedAt.getTime());
-      await pushImage(run, store, { built, finished, tag, task });
-      run.emit({ code: "task/ended", task, result: "done", detail: `${session.repository}:${tag}` });
-      const buildTimeMs = run.clock.now().getTime() - started;
-      return { tag, platform, manifest: finished.manifest, rebuilt: true, buildTimeMs };
-    } catch (error) {
-      run.emit({ code: "task/ended", task, result: "failed" });
-      throw error;
+      return appeared;
     }
+    const publishedAt = run.clock.now();
+    const finished = finishImage(built, {
+      created: session.sourceDate ?? publishedAt,
+      annotations: formatStageAnnotations({
+        project: session.config.project,
+        createdMs: publishedAt.getTime(),
+        dependencies: work.dependencies.map(({ tag }) => tag),
+        contentDigest: digest,
+        commit: session.commit.hash,
+      }),
+    });
+    const tag = stageTag(digest, publishedAt.getTime());
+    await pushImage(run, store, { built, finished, tag, task });
+    run.emit({ code: "task/ended", task, result: "done", detail: `${session.repository}:${tag}` });
+    const buildTimeMs = run.clock.now().getTime() - started;
+    return { tag, platform, manifest: finished.manifest, rebuilt: true, buildTimeMs };
+  } catch (error) {
+    run.emit({ code: "task/ended", task, result: "failed" });
+    throw error;
+  } finally {
+    // A project has many images, and a disk has an end; what resists goes when the run ends.
+    await rm(scratchDirectory, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
 /** Reads Dockerfile and context from the commit; nothing here asks a registry. */
-async function prepare(
-  session: BuildSession,
-  { image, platform, args, dependencies }: StageWork,
-): Promise<{ request: Omit<BuildRequest, "scratchDirectory">; digest: string }> {
+export async function prepareStage(session: BuildSession, work: StageWork): Promise<PreparedStage> {
+  const { image, platform, args, dependencies } = work;
   const { git, commit, config, projectPath } = session;
   const context = await openContext(git, {
     commit: commit.hash,
@@ -150,7 +176,9 @@ async function prepare(
     ...(cacheVersion === undefined ? {} : { cacheVersion }),
   });
   return {
+    work,
     digest,
+    uncommitted: uncommittedOf(session.uncommitted, context, plan),
     request: {
       image: image.name,
       platform,
@@ -179,15 +207,4 @@ function stageLabels(
     [labels.commit]: commit.hash,
     ...Object.fromEntries(relations),
   };
-}
-
-/** reproducible-builds.org: seconds since 1970. */
-function sourceDate(text: string | undefined): Date | undefined {
-  if (text === undefined || text === "") return undefined;
-  if (/^\d{1,12}$/.test(text)) return new Date(Number(text) * 1000);
-  throw new WerfError(
-    "build/source-date",
-    `SOURCE_DATE_EPOCH: "${text}" is not a number of seconds since 1970`,
-    { exitCode: 2 },
-  );
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type TestWorkTree, testWorkTree } from "../../../test/support/git-work-tree.js";
+import { planOf } from "../../../test/support/native-build.js";
 import { type TestRun, testRun } from "../../../test/support/run-context.js";
 import { openGitRepository } from "../../git/open.js";
 import type { GitRepository } from "../../git/repository.js";
@@ -274,14 +275,20 @@ describe("uncommitted files", () => {
       "app/test/new": "",
       "lib/x": "changed",
     });
-    expect(await uncommittedOf(repo!, opened, ["src", "*.md"])).toEqual([
+    const changed = async (sources: readonly string[]): Promise<readonly string[]> =>
+      uncommittedOf(
+        await repo!.uncommittedPaths(),
+        opened,
+        planOf(["FROM scratch", `COPY ${sources.join(" ")} /to/`]),
+      );
+    expect(await changed(["src", "*.md"])).toEqual([
       "app/Dockerfile",
       "app/Dockerfile.dockerignore",
       "app/src/b.txt",
       "app/src/new",
     ]);
-    expect(await uncommittedOf(repo!, opened, ["."])).toContain("app/test/new");
-    expect(await uncommittedOf(repo!, opened, ["src/*.txt"])).toEqual([
+    expect(await changed(["."])).toContain("app/test/new");
+    expect(await changed(["src/*.txt"])).toEqual([
       "app/Dockerfile",
       "app/Dockerfile.dockerignore",
       "app/src/b.txt",
