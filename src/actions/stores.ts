@@ -4,10 +4,11 @@ import { openRegistryRoot } from "../embedded-registry/store/root.js";
 import { formatRepository, parseRepository, type RepositoryName } from "../oci/reference.js";
 import type { Store } from "../oci/store.js";
 import { openRegistry } from "../registry/client/registry.js";
+import { type NamedRegistries, namedHosts } from "./named-registries.js";
 
-export interface RegistryAccess {
+export interface RegistryAccess extends NamedRegistries {
   readonly dockerConfig?: string | undefined;
-  /** Plain HTTP is allowed. */
+  /** Plain HTTP is allowed with the registries that the settings name. */
   readonly insecureRegistry: boolean;
 }
 
@@ -60,6 +61,7 @@ export async function withStores<T>(
 }
 
 function createStores(run: RunContext, access: RegistryAccess, opened: Map<string, Store>): Stores {
+  const named = access.insecureRegistry ? namedHosts(access) : new Set<string>();
   const local = openRegistryRoot(join(run.werfHome, "local"));
 
   function open(repository: RepositoryName, kind: AccessKind): Store {
@@ -70,7 +72,7 @@ function createStores(run: RunContext, access: RegistryAccess, opened: Map<strin
       repository.host === localHost
         ? local.repository(repository.name)
         : openRegistry(run, repository, {
-            insecure: access.insecureRegistry,
+            insecure: named.has(repository.host),
             access: kind,
             ...(access.dockerConfig === undefined ? {} : { dockerConfigDir: access.dockerConfig }),
           });

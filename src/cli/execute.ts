@@ -1,3 +1,4 @@
+import { namedHosts } from "../actions/named-registries.js";
 import { isWerfError, WerfError } from "../core/errors.js";
 import type { Redactor } from "../core/run-context.js";
 import type { RunCommand } from "./commands/command.js";
@@ -36,9 +37,7 @@ export async function execute(
     homeDir: options.homeDir,
     tmpDir: options.tmpDir,
     caFile: "caFile" in options ? options.caFile : undefined,
-    skipTlsVerifyHosts: new Set(
-      skipTls ? (command.registries?.(options, args) ?? []).filter((h) => h !== undefined) : [],
-    ),
+    skipTlsVerifyHosts: skipTls ? namedHosts(options) : new Set(),
     signal: host.signal,
     clock: host.clock,
     idleTimeoutMs: host.idleTimeoutMs,

@@ -13,18 +13,21 @@ const architectures: Readonly<Record<string, string>> = {
 const platform = `linux/${architectures[process.arch] ?? process.arch}`;
 const interrupt = new AbortController();
 let signalled = 0;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+for (const [signal, code] of Object.entries(signals)) {
   process.on(signal, () => {
-    signalled = signal === "SIGINT" ? 130 : 143;
+    signalled = code;
     // The second time the person means it.
     if (interrupt.signal.aborted) process.exit(signalled);
     interrupt.abort(new Error(`received ${signal}`));
   });
 }
-// `werf ... | head` closes our output early; that is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+// `werf ... 2>&1 | head` closes our output early; that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
 
 const exitCode = await runCli({
   argv: process.argv.slice(2),

@@ -1,4 +1,5 @@
 import { Command as Commander, type Help, Option } from "commander";
+import { WerfError } from "../core/errors.js";
 import type { Command } from "./commands/command.js";
 import { type CommandEntry, commandTable } from "./commands/index.js";
 import type { CliHost } from "./host.js";
@@ -133,7 +134,10 @@ function environmentText(spec: OptionSpec): string {
     : ` [$${spec.env.map((e) => (e.endsWith("_") ? `${e}*` : e)).join(", $")}]`;
 }
 
-/** `--flag=false` of a boolean is `--no-flag`, as in werf; Commander knows only the second form. */
+/**
+ * `--flag=false` of a boolean is `--no-flag`, as in werf; Commander knows only the second form.
+ * @throws WerfError `cli/option-invalid`
+ */
 export function normalizeBooleans(argv: readonly string[]): string[] {
   const booleans = new Set(
     Object.values(optionTable)
@@ -143,6 +147,12 @@ export function normalizeBooleans(argv: readonly string[]): string[] {
   return argv.map((word) => {
     const match = /^--([a-z0-9-]+)=(.*)$/.exec(word);
     if (match === null || !booleans.has(match[1] ?? "")) return word;
-    return parseBoolean(match[2]) === false ? `--no-${match[1]}` : `--${match[1]}`;
+    const value = parseBoolean(match[2]);
+    if (value === undefined) {
+      throw new WerfError("cli/option-invalid", `--${match[1]}: "${match[2]}" is neither true nor false`, {
+        exitCode: 2,
+      });
+    }
+    return value ? `--${match[1]}` : `--no-${match[1]}`;
   });
 }

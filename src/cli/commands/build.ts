@@ -1,6 +1,5 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
-import { hostOf } from "./registries.js";
 
 export const build: RunCommand = defineCommand({
   arguments: "[IMAGE...]",
@@ -26,7 +25,6 @@ export const build: RunCommand = defineCommand({
     "werf build backend --repo registry.example.org/app --platform linux/amd64 --platform linux/arm64",
     "werf build                      # into the local store",
   ],
-  registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options, args, hostPlatform }) {
     const { buildImages } = await import("../../actions/build-images.js");
     await buildImages(run, { ...options, images: args, hostPlatform });

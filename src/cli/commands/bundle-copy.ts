@@ -1,6 +1,5 @@
 import { registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
-import { hostOf } from "./registries.js";
 
 export const bundleCopy: RunCommand = defineCommand({
   options: ["from", "to", "helmCompatibleChart", "renameChart", ...registryOptions],
@@ -13,7 +12,6 @@ export const bundleCopy: RunCommand = defineCommand({
     "werf bundle copy --from registry.example.org/app:1.2.3 --to archive:app.tar",
     "werf bundle copy --from archive:app.tar --to air-gapped.example.org/app:1.2.3",
   ],
-  registries: ({ from, to }) => [hostOf(from), hostOf(to)],
   async execute(run, { options: values, output }) {
     const { copyProjectBundle } = await import("../../actions/copy-bundle.js");
     const bundle = await copyProjectBundle(run, values);

@@ -1,6 +1,5 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
-import { hostOf } from "./registries.js";
 
 export const bundlePublish: RunCommand = defineCommand({
   arguments: "[IMAGE...]",
@@ -23,7 +22,6 @@ export const bundlePublish: RunCommand = defineCommand({
     "Builds what isn't built, and publishes the commit's Helm chart with the addresses and digests of the images in its values. Stock Helm pulls the bundle: by version when the tag is a semantic version, by digest always. The same commit gives the same bytes.",
   ],
   examples: ["werf bundle publish --repo registry.example.org/app --tag 1.2.3"],
-  registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options: values, args, output, hostPlatform }) {
     const { publishProjectBundle } = await import("../../actions/publish-bundle.js");
     const bundle = await publishProjectBundle(run, { ...values, images: args, hostPlatform });

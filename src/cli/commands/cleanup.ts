@@ -1,6 +1,5 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
-import { hostOf } from "./registries.js";
 
 export const cleanup: RunCommand = defineCommand({
   options: [
@@ -29,7 +28,6 @@ export const cleanup: RunCommand = defineCommand({
     "werf cleanup --repo registry.example.org/app --without-kube --dry-run",
     "werf cleanup --repo registry.example.org/app --without-kube --keep-list tags.txt --save-cleanup-report",
   ],
-  registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options: values, output }) {
     const { cleanupRepository } = await import("../../actions/cleanup.js");
     const verbose = values.logVerbose || values.logDebug;

@@ -27,8 +27,6 @@ interface CommandBase<N extends OptionName> {
 
 /** A command that works: what its help says, which options it takes, and what it does. */
 export interface RunCommand<N extends OptionName = OptionName> extends CommandBase<N> {
-  /** Hosts of the registries that the options name: to these `--skip-tls-verify-registry` applies. */
-  registries?(options: OptionValues<N>, args: readonly string[]): readonly (string | undefined)[];
   execute(run: RunContext, call: CommandCall<N>): Promise<void>;
 }
 

@@ -1,6 +1,5 @@
 import { projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
-import { hostOf } from "./registries.js";
 
 export const purge: RunCommand = defineCommand({
   options: [
@@ -21,7 +20,6 @@ export const purge: RunCommand = defineCommand({
     "Deletes every stage and record of this project from the repository, whatever uses them. What other projects and other tools put there stays.",
   ],
   examples: ["werf purge --repo registry.example.org/app --dry-run"],
-  registries: ({ repo, finalRepo }) => [hostOf(repo), hostOf(finalRepo)],
   async execute(run, { options: values, output }) {
     const { purgeRepository } = await import("../../actions/purge.js");
     const verbose = values.logVerbose || values.logDebug;

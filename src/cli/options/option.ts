@@ -15,10 +15,11 @@ interface OptionBase {
   readonly short?: string;
   readonly group: OptionGroup;
   readonly description: string;
-  /** Read in this order, the first that is set and not empty; for a list a prefix that ends in `_`. */
+  /**
+   * Read in this order, the first that is set and not empty. For a list, a name that ends in `_` is a prefix: all
+   * variables that begin so are added to what the flags say; other names are a default of one item.
+   */
   readonly env: readonly string[];
-  /** Earlier or alternative names of the flag. */
-  readonly aliases?: readonly string[];
 }
 
 export interface TextOption extends OptionBase {

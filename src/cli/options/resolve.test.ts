@@ -43,6 +43,16 @@ describe("resolveOptions", () => {
     ]);
   });
 
+  it("takes a platform from a single variable unless flags or numbered variables name some", () => {
+    const platforms = (env: Record<string, string>, ...platform: string[]): readonly string[] =>
+      resolveOptions(["platform"], platform.length === 0 ? {} : { platform }, env).platform;
+    const docker = { DOCKER_DEFAULT_PLATFORM: "linux/arm64" };
+    expect(platforms(docker)).toEqual(["linux/arm64"]);
+    expect(platforms({ ...docker, WERF_PLATFORM: "linux/386" })).toEqual(["linux/386"]);
+    expect(platforms({ ...docker, WERF_PLATFORM_1: "linux/386" })).toEqual(["linux/386"]);
+    expect(platforms({ ...docker, WERF_PLATFORM: "linux/386" }, "linux/amd64")).toEqual(["linux/amd64"]);
+  });
+
   it("refuses a number that is none, naming where it came from", () => {
     expect(() => resolveOptions(["parallelTasksLimit"], {}, { WERF_PARALLEL_TASKS_LIMIT: "many" })).toThrow(
       "WERF_PARALLEL_TASKS_LIMIT",

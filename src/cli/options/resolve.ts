@@ -8,7 +8,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Values of the named options: the flag beats the variable, the variable beats the default; an empty variable
- * counts as unset. Lists take the variables' values first, then the flags'.
+ * counts as unset. Lists take the values of numbered variables first, then the flags'.
  * @throws WerfError `cli/option-invalid`
  */
 export function resolveOptions<N extends OptionName>(
@@ -23,7 +23,7 @@ export function resolveOptions<N extends OptionName>(
 function resolveOne(spec: OptionSpec, flag: unknown, env: Environment): unknown {
   switch (spec.kind) {
     case "list":
-      return [...listFromEnvironment(spec.env, env), ...((flag as string[] | undefined) ?? [])];
+      return list(spec.env, (flag as string[] | undefined) ?? [], env);
     case "boolean":
       return flag ?? booleanFromEnvironment(spec.env, env) ?? spec.default;
     case "integer": {
@@ -58,6 +58,17 @@ export function parseBoolean(text: string | undefined): boolean | undefined {
 function integer({ name, text }: { name: string; text: string }): number {
   if (/^-?\d{1,15}$/.test(text)) return Number(text);
   throw new WerfError("cli/option-invalid", `${name}: "${text}" is not a whole number`, { exitCode: 2 });
+}
+
+function list(names: readonly string[], flags: readonly string[], env: Environment): string[] {
+  const isPrefix = (name: string): boolean => name.endsWith("_");
+  const values = [...listFromEnvironment(names.filter(isPrefix), env), ...flags];
+  if (values.length > 0) return values;
+  const single = firstSet(
+    names.filter((name) => !isPrefix(name)),
+    env,
+  );
+  return single === undefined ? [] : [single.text];
 }
 
 /** Every variable with the prefix, sorted as `NAME=value`. */

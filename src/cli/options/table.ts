@@ -102,7 +102,7 @@ export const optionTable = {
     flag: "platform",
     placeholder: "OS/ARCH[/VARIANT]",
     group: "Build",
-    env: ["WERF_PLATFORM_"],
+    env: ["WERF_PLATFORM", "DOCKER_DEFAULT_PLATFORM", "WERF_PLATFORM_"],
     description: "build for this platform; several make an index",
   },
   builder: {
