@@ -4,6 +4,7 @@
  */
 
 export { type BuildSettings, buildImages } from "./actions/build-images.js";
+export { createRunContext, type DisposableRun, type RunSettings } from "./cli/run-context.js";
 export { systemClock } from "./core/clock.js";
 export { type ErrorCode, isWerfError, WerfError } from "./core/errors.js";
 export type { WerfEvent } from "./core/events.js";
