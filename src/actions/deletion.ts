@@ -176,7 +176,9 @@ function nameOf({ tag, digest }: PlanLine): string {
 
 function describe({ line, result, reason }: LineOutcome, dryRun: boolean): string {
   const verb = { kept: "keep", failed: "FAILED", deleted: dryRun ? "would delete" : "deleted" }[result];
-  return `${verb} ${line.type} ${nameOf(line)}: ${reason ?? line.reason}`;
+  const why = reason ?? line.reason;
+  const what = `${verb} ${line.type} ${nameOf(line)}`;
+  return why === line.type ? what : `${what}: ${why}`;
 }
 
 function summary(lines: readonly LineOutcome[], dryRun: boolean): string {

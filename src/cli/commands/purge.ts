@@ -17,7 +17,7 @@ export const purge: RunCommand = defineCommand({
     ...registryOptions,
   ],
   description: [
-    "Deletes every stage and record of this project from the repository, whatever uses them. What other projects and other tools put there stays.",
+    "Deletes every stage and record of this project from the repository, whatever git and clusters say. Published bundles with their images stay, and what other projects and other tools put there.",
   ],
   examples: ["werf purge --repo registry.example.org/app --dry-run"],
   async execute(run, { options: values, output }) {
