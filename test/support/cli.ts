@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../../src/cli/cli.js";
 import type { Clock } from "../../src/core/run-context.js";
@@ -50,14 +51,19 @@ export async function werf(argv: readonly string[], setting: CliSetting): Promis
   return { exitCode, stdout, stderr };
 }
 
-/** The same as a child process, from the bundle that is packed. */
-export function werfProcess(argv: readonly string[], setting: CliSetting): Promise<CliResult> {
+/** The same as a child process, from the bundle that is packed. `watch` gets it as soon as it runs. */
+export function werfProcess(
+  argv: readonly string[],
+  setting: CliSetting,
+  watch?: (child: ChildProcessByStdio<null, Readable, Readable>) => void,
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [binary, ...argv], {
       cwd: setting.cwd,
       env: environment(setting),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    watch?.(child);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => {
