@@ -2,8 +2,9 @@ import { WerfError } from "../../core/errors.js";
 import type { HttpResponse } from "../../core/http.js";
 import type { RunContext } from "../../core/run-context.js";
 import type { RepositoryName } from "../../oci/reference.js";
-import { type Challenge, parseChallenges } from "./challenge.js";
+import type { Challenge } from "./challenge.js";
 import { basicAuthorization, type Credential } from "./credential.js";
+import { chooseChallenge, tokenRealm } from "./realm.js";
 import { asksDelete, formatScopes, mergeScopes, parseScopes, type Scopes, withoutDelete } from "./scope.js";
 import { requestToken, type TokenAnswer } from "./token.js";
 
@@ -67,10 +68,7 @@ export class Authority {
     scopes: Scopes,
     used: string | undefined,
   ): Promise<boolean> {
-    const offered = parseChallenges(response.headers["www-authenticate"] ?? "");
-    const challenge =
-      offered.find((c) => c.scheme === "bearer" && c.parameters["realm"] !== undefined) ??
-      offered.find((c) => c.scheme === "basic");
+    const challenge = chooseChallenge(response);
     if (challenge === undefined) return false;
     this.#challenge = challenge;
     const key = formatScopes(scopes).join(" ");
@@ -124,7 +122,7 @@ export class Authority {
   }
 
   async #ask(challenge: Challenge, credential: Credential | undefined, wanted: Scopes): Promise<TokenAnswer> {
-    const realm = this.#realm(challenge);
+    const realm = tokenRealm(challenge, this.#options);
     const ask = (scopes: Scopes): Promise<TokenAnswer> =>
       requestToken(this.#run, {
         host: this.#options.host,
@@ -141,26 +139,6 @@ export class Authority {
     const narrower = await ask(withoutDelete(scopes));
     this.#deleteScopeRefused = narrower.kind === "issued";
     return narrower;
-  }
-
-  #realm(challenge: Challenge): URL {
-    const text = challenge.parameters["realm"] ?? "";
-    const realm = URL.canParse(text) ? new URL(text) : undefined;
-    if (realm === undefined || !/^https?:$/.test(realm.protocol)) {
-      throw new WerfError(
-        "registry/token-invalid",
-        `${this.#options.host} sends for tokens to "${text.slice(0, 200)}", which is no address`,
-        { hint: "its administrator has to correct the realm of its token authentication" },
-      );
-    }
-    if (realm.protocol === "https:" || this.#options.plainAllowed) return realm;
-    throw new WerfError(
-      "registry/realm-insecure",
-      `${this.#options.host} wants the credentials to go to ${realm.origin} in plain HTTP`,
-      {
-        hint: "its administrator has to set an https:// realm; in a trusted network use --insecure-registry",
-      },
-    );
   }
 
   #refused(

@@ -1,9 +1,10 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type TestRun, testRun } from "../../../test/support/run-context.js";
 import { createExec } from "../../core/spawn.js";
 import type { Credential } from "./credential.js";
+import { askCredentialHelper } from "./credential-helper.js";
 import { dockerConfigDirectory, loadDockerConfig } from "./docker-config.js";
 
 let run: TestRun;
@@ -139,14 +140,86 @@ test("the directory: an option, WERF_DOCKER_CONFIG, DOCKER_CONFIG, the home", as
   expect(dockerConfigDirectory({ ...run, env }, "/option")).toBe("/option");
 });
 
-test("without config.json podman's file is read", async () => {
-  const directory = join(run.home, ".config", "containers");
-  await mkdir(directory, { recursive: true });
-  const file = join(directory, "auth.json");
-  await writeFile(file, JSON.stringify({ auths: { "a.example": { auth: base64("podman:secret") } } }));
-  const config = await loadDockerConfig(run);
-  expect(config.file).toBe(file);
-  expect(await config.credentialFor({ host: "a.example", name: "x" })).toEqual(user("podman"));
+async function writeJson(file: string, value: object): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify(value));
+}
+
+const authOf = (host: string, username: string): object => ({
+  auths: { [host]: { auth: base64(`${username}:secret`) } },
+});
+
+test("what Docker's file doesn't know is looked up in podman's: of the session, then of the user", async () => {
+  const runtime = join(run.home, "run");
+  const using = { ...run, env: { ...run.env, XDG_RUNTIME_DIR: runtime } };
+  await writeJson(join(runtime, "containers", "auth.json"), authOf("a.example", "session"));
+  await writeJson(join(run.home, ".config", "containers", "auth.json"), {
+    auths: { "a.example": { auth: base64("user:secret") }, "b.example": { auth: base64("user:secret") } },
+  });
+  const find = async (host: string): Promise<Credential | undefined> =>
+    (await loadDockerConfig(using)).credentialFor({ host, name: "x" });
+  expect(await find("a.example")).toEqual(user("session"));
+  expect(await find("b.example")).toEqual(user("user"));
+  await writeJson(join(run.home, ".docker", "config.json"), authOf("a.example", "docker"));
+  expect(await find("a.example")).toEqual(user("docker"));
+  expect(await find("b.example")).toEqual(user("user"));
+});
+
+test("a directory that was named is alone, but for REGISTRY_AUTH_FILE", async () => {
+  await writeJson(join(run.home, ".config", "containers", "auth.json"), authOf("a.example", "podman"));
+  const empty = await run.tmp();
+  const find = async (env: Record<string, string>): Promise<Credential | undefined> =>
+    (await loadDockerConfig({ ...run, env })).credentialFor({ host: "a.example", name: "x" });
+  expect(await find({})).toEqual(user("podman"));
+  expect(await find({ DOCKER_CONFIG: empty })).toBeUndefined();
+  const file = join(empty, "named.json");
+  await writeJson(file, authOf("a.example", "named"));
+  expect(await find({ DOCKER_CONFIG: empty, REGISTRY_AUTH_FILE: file })).toEqual(user("named"));
+});
+
+test("a broken file that isn't needed breaks nothing", async () => {
+  await writeJson(join(run.home, ".config", "containers", "auth.json"), []);
+  expect(await lookUp(authOf("a.example", "docker"), "a.example/x")).toEqual(user("docker"));
+  await expect(lookUp({}, "b.example/x")).rejects.toMatchObject({ code: "registry/docker-config-invalid" });
+});
+
+test("the tokens of Docker Hub's own API are no logins, and Docker's key goes before others", async () => {
+  const auths = {
+    "https://index.docker.io/v1/access-token": { auth: base64("me:jwt") },
+    "https://index.docker.io/v1/refresh-token": { auth: "not base64 of a pair" },
+  };
+  expect(await lookUp({ auths }, "docker.io/v1/access-token")).toBeUndefined();
+  const both = { ...authOf("docker.io", "podman") } as { auths: object };
+  const own = { "https://index.docker.io/v1/": { auth: base64("docker:secret") } };
+  expect(await lookUp({ auths: { ...auths, ...both.auths, ...own } }, "docker.io/me/x")).toEqual(
+    user("docker"),
+  );
+});
+
+test("an entry for a part of a host goes before a helper for all of it", async () => {
+  const using = await withHelper("one", `echo '{"Username":"all","Secret":"secret"}'`);
+  const auths = { "a.example/group": { auth: base64("group:secret") } };
+  for (const config of [
+    { auths, credsStore: "one" },
+    { auths, credHelpers: { "a.example": "one" } },
+  ]) {
+    expect(await lookUp(config, "a.example/group/x", using)).toEqual(user("group"));
+    expect(await lookUp(config, "a.example/other", using)).toEqual(user("all"));
+  }
+});
+
+test("an empty helper of a host says: not the store, but the file", async () => {
+  const auths = { "a.example": { auth: base64("file:secret") } };
+  const config = { auths, credsStore: "nowhere", credHelpers: { "a.example": "" } };
+  expect(await lookUp(config, "a.example/x")).toEqual(user("file"));
+  expect(run.events).toEqual([]);
+});
+
+test("a helper that doesn't answer is given up and named", async () => {
+  const using = await withHelper("slow", "exec sleep 60");
+  await expect(askCredentialHelper(using, "slow", "a.example", 200)).rejects.toThrow(
+    "docker-credential-slow did not answer within 0.2 seconds",
+  );
 });
 
 test.each([

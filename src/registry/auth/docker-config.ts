@@ -1,52 +1,70 @@
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { messageOf, WerfError } from "../../core/errors.js";
+import { WerfError } from "../../core/errors.js";
 import type { RunContext } from "../../core/run-context.js";
-import { dockerHub, type RepositoryName } from "../../oci/reference.js";
+import type { RepositoryName } from "../../oci/reference.js";
 import { type Credential, secretOf } from "./credential.js";
 import { askCredentialHelper } from "./credential-helper.js";
+import {
+  configFiles,
+  configInvalid,
+  type JsonObject,
+  objectOrEmpty,
+  readConfigFile,
+} from "./docker-config-file.js";
+import { bestMatch, parseServerKey, type ServerKey, serverName } from "./server-key.js";
 
-/** The key under which Docker keeps Docker Hub. */
-const dockerHubKey = "https://index.docker.io/v1/";
-const dockerHubHosts = new Set([dockerHub, "index.docker.io", "registry-1.docker.io"]);
+export { dockerConfigDirectory } from "./docker-config-file.js";
 
-interface Entry {
-  readonly key: string;
-  readonly host: string;
-  /** Of a repository or a namespace; "" for the whole host. */
-  readonly path: string;
-}
-interface AuthEntry extends Entry {
+interface AuthEntry extends ServerKey {
   readonly credential: Credential;
 }
-interface HelperEntry extends Entry {
+interface HelperEntry extends ServerKey {
+  /** "" is Docker's way to say: for this host no store, but the file. */
   readonly helper: string;
 }
 
 /** Credentials as Docker's config.json has them, and podman's auth.json. */
 export interface DockerConfig {
-  /** The file that was read; `undefined` when there is none. */
-  readonly file: string | undefined;
   /**
-   * The credential for a repository: helpers of its host, the store, then `auths`; of several entries the one
-   * with the longest path. `undefined`: anonymous.
+   * The credential for a repository: of the first file that has one, and in it of the entry with the longest path;
+   * of a host's the helper's or the store's, then that of `auths`. `undefined`: anonymous.
    * @throws WerfError `registry/credential-helper-missing`, `registry/credential-helper-failed`
    */
   credentialFor(repository: RepositoryName): Promise<Credential | undefined>;
 }
 
-/** `explicit`, WERF_DOCKER_CONFIG, DOCKER_CONFIG or `~/.docker`, in this order. */
-export function dockerConfigDirectory(run: RunContext, explicit?: string): string {
-  const named = explicit || run.env["WERF_DOCKER_CONFIG"] || run.env["DOCKER_CONFIG"];
-  return named ? resolve(run.cwd, named) : join(run.home, ".docker");
-}
-
 /** @throws WerfError `registry/docker-config-invalid` */
 export async function loadDockerConfig(run: RunContext, explicit?: string): Promise<DockerConfig> {
-  const found = await firstFile(candidates(run, explicit));
-  const json = found === undefined ? {} : parseObject(found.text, found.file);
-  const source = found?.file ?? "";
-  const auths = authEntries(json["auths"], source);
+  const [first, ...later] = configFiles(run, explicit);
+  const sources = [await readSource(run, first)];
+  return {
+    async credentialFor(repository) {
+      for (let i = 0; i <= later.length; i++) {
+        // Only read when asked: a broken file that nobody needs breaks nothing.
+        if (i === sources.length) sources.push(await readSource(run, later[i - 1]));
+        const source = sources[i];
+        const credential = source && (await credentialIn(run, source, repository));
+        if (credential !== undefined) return credential;
+      }
+      return undefined;
+    },
+  };
+}
+
+async function readSource(run: RunContext, file: string | undefined): Promise<Source | undefined> {
+  const json = file === undefined ? undefined : await readConfigFile(file);
+  return file === undefined || json === undefined ? undefined : sourceOf(run, file, json);
+}
+
+/** What one file says. */
+interface Source {
+  readonly auths: readonly AuthEntry[];
+  readonly helpers: readonly HelperEntry[];
+  /** "": none. */
+  readonly store: string;
+}
+
+function sourceOf(run: RunContext, file: string, json: JsonObject): Source {
+  const auths = authEntries(json["auths"], file);
   for (const { credential } of auths) {
     const secret = secretOf(credential);
     run.secrets.add(secret);
@@ -55,47 +73,36 @@ export async function loadDockerConfig(run: RunContext, explicit?: string): Prom
       run.secrets.add(Buffer.from(`${credential.username}:${secret}`).toString("base64"));
     }
   }
-  const helpers = helperEntries(json["credHelpers"], source);
-  const store = typeof json["credsStore"] === "string" ? json["credsStore"] : "";
-  return {
-    file: found?.file,
-    async credentialFor(repository) {
-      const helper = bestMatch(helpers, repository);
-      if (helper !== undefined) {
-        const credential = await askCredentialHelper(run, helper.helper, serverName(helper.key));
-        if (credential !== undefined) return credential;
-      } else if (store !== "") {
-        const credential = await askStore(run, store, serverName(repository.host));
-        if (credential !== undefined) return credential;
-      }
-      return bestMatch(auths, repository)?.credential;
-    },
-  };
+  return { auths, helpers: helperEntries(json["credHelpers"], file), store: storeOf(json) };
 }
 
-function candidates(run: RunContext, explicit?: string): string[] {
-  const files = [join(dockerConfigDirectory(run, explicit), "config.json")];
-  const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = run.env;
-  if (REGISTRY_AUTH_FILE) files.push(resolve(run.cwd, REGISTRY_AUTH_FILE));
-  if (XDG_RUNTIME_DIR) files.push(join(XDG_RUNTIME_DIR, "containers", "auth.json"));
-  files.push(join(XDG_CONFIG_HOME || join(run.home, ".config"), "containers", "auth.json"));
-  return files;
+async function credentialIn(
+  run: RunContext,
+  { auths, helpers, store }: Source,
+  repository: RepositoryName,
+): Promise<Credential | undefined> {
+  const plain = bestMatch(auths, repository);
+  const helper = bestMatch(helpers, repository);
+  // An entry for a part of a host says more than a helper for all of it.
+  if (plain !== undefined && plain.path.length > (helper?.path.length ?? 0)) return plain.credential;
+  const asked =
+    helper === undefined
+      ? await askStore(run, store, serverName(repository.host))
+      : await askHelper(run, helper);
+  return asked ?? plain?.credential;
 }
 
-async function firstFile(files: readonly string[]): Promise<{ file: string; text: string } | undefined> {
-  for (const file of files) {
-    try {
-      return { file, text: await readFile(file, "utf8") };
-    } catch (cause) {
-      const code = (cause as NodeJS.ErrnoException).code;
-      if (code !== "ENOENT" && code !== "ENOTDIR") throw invalid(file, messageOf(cause), cause);
-    }
-  }
-  return undefined;
+async function askHelper(
+  run: RunContext,
+  { helper, key, host }: HelperEntry,
+): Promise<Credential | undefined> {
+  if (helper === "") return undefined;
+  return askCredentialHelper(run, helper, serverName(host) === host ? key : serverName(host));
 }
 
 /** The store is for every host: a missing one must not keep a public image from being pulled. */
 async function askStore(run: RunContext, store: string, server: string): Promise<Credential | undefined> {
+  if (store === "") return undefined;
   try {
     return await askCredentialHelper(run, store, server);
   } catch (error) {
@@ -110,78 +117,41 @@ async function askStore(run: RunContext, store: string, server: string): Promise
   }
 }
 
-/** What a helper knows the server by. */
-function serverName(hostOrKey: string): string {
-  return dockerHubHosts.has(hostOrKey) ? dockerHubKey : hostOrKey;
+/** The helper that keeps logins to the host, by its short name; "" for none. */
+export function helperFor(json: JsonObject, file: string, host: string): string {
+  const own = helperEntries(json["credHelpers"], file).filter(({ path }) => path === "");
+  return bestMatch(own, { host, name: "" })?.helper ?? storeOf(json);
 }
 
-function bestMatch<T extends Entry>(entries: readonly T[], repository: RepositoryName): T | undefined {
-  const host = canonicalHost(repository.host);
-  return entries
-    .filter((e) => e.host === host && (e.path === "" || `${repository.name}/`.startsWith(`${e.path}/`)))
-    .sort((a, b) => b.path.length - a.path.length)[0];
-}
-
-/** A key is a host, a host with a path, or an address of old with scheme and `/v1/`. */
-function entryOf(key: string): Entry {
-  const address = key.replace(/^[a-z]+:\/\//i, "").replace(/\/+$/, "");
-  const slash = address.indexOf("/");
-  const host = canonicalHost(slash === -1 ? address : address.slice(0, slash));
-  const path = slash === -1 ? "" : address.slice(slash + 1);
-  return { key, host, path: /^v[12]$/.test(path) ? "" : path };
-}
-
-function canonicalHost(host: string): string {
-  const lower = host.toLowerCase();
-  return dockerHubHosts.has(lower) ? dockerHub : lower.replace(/:443$/, "");
+function storeOf(json: JsonObject): string {
+  return typeof json["credsStore"] === "string" ? json["credsStore"] : "";
 }
 
 function authEntries(auths: unknown, file: string): AuthEntry[] {
   return Object.entries(objectOrEmpty(auths, "auths", file)).flatMap(([key, value]) => {
+    const server = parseServerKey(key);
+    if (server.isHubApi) return [];
     const credential = credentialOf(objectOrEmpty(value, `auths["${key}"]`, file), key, file);
-    return credential === undefined ? [] : [{ ...entryOf(key), credential }];
+    return credential === undefined ? [] : [{ ...server, credential }];
   });
 }
 
 function helperEntries(helpers: unknown, file: string): HelperEntry[] {
   return Object.entries(objectOrEmpty(helpers, "credHelpers", file)).flatMap(([key, helper]) =>
-    typeof helper === "string" && helper !== "" ? [{ ...entryOf(key), helper }] : [],
+    typeof helper === "string" ? [{ ...parseServerKey(key), helper }] : [],
   );
 }
 
-function credentialOf(entry: Record<string, unknown>, key: string, file: string): Credential | undefined {
+function credentialOf(entry: JsonObject, key: string, file: string): Credential | undefined {
   const text = (field: string): string => (typeof entry[field] === "string" ? entry[field] : "");
   if (text("registrytoken") !== "") return { kind: "registry-token", token: text("registrytoken") };
   if (text("identitytoken") !== "") return { kind: "identity-token", token: text("identitytoken") };
   if (text("auth") !== "") {
     const pair = Buffer.from(text("auth"), "base64").toString("utf8").replace(/\0+$/, "");
     const colon = pair.indexOf(":");
-    if (colon <= 0) throw invalid(file, `auths["${key}"].auth is not base64 of USER:PASSWORD`);
+    if (colon <= 0) throw configInvalid(file, `auths["${key}"].auth is not base64 of USER:PASSWORD`);
     return { kind: "basic", username: pair.slice(0, colon), password: pair.slice(colon + 1) };
   }
   if (text("username") === "") return undefined;
   return { kind: "basic", username: text("username"), password: text("password") };
-}
-
-function parseObject(text: string, file: string): Record<string, unknown> {
-  try {
-    return objectOrEmpty(text.trim() === "" ? {} : JSON.parse(text), "the file", file);
-  } catch (cause) {
-    if (cause instanceof WerfError) throw cause;
-    // The parser's message quotes what it read, which may be a secret.
-    throw invalid(file, "it is not JSON");
-  }
-}
-
-function objectOrEmpty(value: unknown, what: string, file: string): Record<string, unknown> {
-  if (value === undefined || value === null) return {};
-  if (typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw invalid(file, `${what} is not a JSON object`);
-}
-
-function invalid(file: string, what: string, cause?: unknown): WerfError {
-  return new WerfError("registry/docker-config-invalid", `${file} can't be used: ${what}`, {
-    hint: "repair the file, or log in anew with `docker login`",
-    cause,
-  });
 }

@@ -11,13 +11,21 @@ export interface TokenRequest {
   readonly service: string | undefined;
   readonly scopes: readonly string[];
   readonly credential: Credential | undefined;
+  /** Ask also for a refresh token, which can be kept in place of the password. */
+  readonly offline?: boolean;
 }
 
 export type TokenAnswer =
-  | { readonly kind: "issued"; readonly token: string; readonly expiresAt: Date }
+  | {
+      readonly kind: "issued";
+      readonly token: string;
+      readonly expiresAt: Date;
+      readonly refreshToken?: string;
+    }
   /** The server of tokens said no; `answer` is its words. */
   | { readonly kind: "refused"; readonly status: number; readonly answer: string };
 
+const clientId = "werf-ts";
 const maxAnswerBytes = 1024 * 1024;
 /** When the server doesn't say: docker/distribution, token specification. */
 const defaultLifetimeSeconds = 60;
@@ -38,10 +46,12 @@ export async function requestToken(run: RunContext, request: TokenRequest): Prom
     const answer = run.secrets.redact(await shortText(response));
     return { kind: "refused", status: response.status, answer };
   }
-  const { token, seconds } = await readToken(response, request);
+  const { token, seconds, refreshToken } = await readToken(response, request);
   run.secrets.add(token);
+  if (refreshToken !== undefined) run.secrets.add(refreshToken);
   // A tenth of the lifetime is left for the way and for clocks.
-  return { kind: "issued", token, expiresAt: new Date(asked.getTime() + seconds * 900) };
+  const expiresAt = new Date(asked.getTime() + seconds * 900);
+  return { kind: "issued", token, expiresAt, ...(refreshToken === undefined ? {} : { refreshToken }) };
 }
 
 function tokenGet(request: TokenRequest): HttpRequest {
@@ -49,6 +59,10 @@ function tokenGet(request: TokenRequest): HttpRequest {
   if (request.service !== undefined) url.searchParams.set("service", request.service);
   for (const scope of request.scopes) url.searchParams.append("scope", scope);
   const { credential } = request;
+  if (request.offline === true) {
+    url.searchParams.set("offline_token", "true");
+    url.searchParams.set("client_id", clientId);
+  }
   if (credential?.kind !== "basic") return { method: "GET", url };
   url.searchParams.set("account", credential.username);
   const authorization = basicAuthorization(credential.username, credential.password);
@@ -59,7 +73,7 @@ function refreshGrant(request: TokenRequest, refreshToken: string): HttpRequest 
   const form = new URLSearchParams({
     grant_type: "refresh_token",
     service: request.service ?? request.host,
-    client_id: "werf-ts",
+    client_id: clientId,
     scope: request.scopes.join(" "),
     refresh_token: refreshToken,
   });
@@ -70,7 +84,7 @@ function refreshGrant(request: TokenRequest, refreshToken: string): HttpRequest 
 async function readToken(
   response: HttpResponse,
   request: TokenRequest,
-): Promise<{ token: string; seconds: number }> {
+): Promise<{ token: string; seconds: number; refreshToken: string | undefined }> {
   const text = await response.text(maxAnswerBytes);
   let answer: Record<string, unknown> = {};
   try {
@@ -87,7 +101,12 @@ async function readToken(
     );
   }
   const seconds = Number(answer["expires_in"]);
-  return { token, seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : defaultLifetimeSeconds };
+  const refresh = answer["refresh_token"];
+  return {
+    token,
+    seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : defaultLifetimeSeconds,
+    refreshToken: typeof refresh === "string" && refresh !== "" ? refresh : undefined,
+  };
 }
 
 async function shortText(response: HttpResponse): Promise<string> {

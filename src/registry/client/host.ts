@@ -14,6 +14,8 @@ export interface RegistryHost {
   /** As in addresses. */
   readonly host: string;
   readonly authority: Authority;
+  /** Whether credentials may go out in plain HTTP. */
+  readonly plainAllowed: boolean;
   /** `https://HOST`, or `http://HOST` where that is allowed and TLS isn't spoken. @throws WerfError `http/*` */
   origin(): Promise<string>;
 }
@@ -44,6 +46,7 @@ function createHost(run: RunContext, options: HostOptions): RegistryHost {
   let origin: Promise<string> | undefined;
   return {
     host: options.host,
+    plainAllowed,
     authority: new Authority(run, {
       host: options.host,
       plainAllowed,
