@@ -1,20 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nativeRules } from "../../test/support/cleanup-facts.js";
-import { StoreWorld } from "../../test/support/cleanup-store.js";
+import { resultOf, StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import type { ExecuteInput } from "./executor.js";
 import { gatherPurge } from "./inventory/inventory.js";
-import type { CleanupOutcome } from "./outcome.js";
 
 let world: StoreWorld;
 beforeEach(async () => {
   world = await StoreWorld.create();
 });
 afterEach(() => world.dispose());
-
-function resultOf(outcome: Extract<CleanupOutcome, { kind: "done" }>, tag: string): string | undefined {
-  return outcome.lines.find(({ line }) => line.tag === tag)?.result;
-}
 
 describe("SAFETY 17: after the run", () => {
   it("a kept tag that is gone makes the run fail, loudly", async () => {

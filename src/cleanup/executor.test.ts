@@ -2,23 +2,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cleanupConfig, isolateRules } from "../../test/support/cleanup-facts.js";
-import { StoreWorld } from "../../test/support/cleanup-store.js";
+import { resultOf, StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import { mediaTypes } from "../oci/media-types.js";
 import { rejectedTag } from "../records/tags.js";
 import { executePlan } from "./executor.js";
 import { gatherCleanup } from "./inventory/inventory.js";
-import type { CleanupOutcome } from "./outcome.js";
 
 let world: StoreWorld;
 beforeEach(async () => {
   world = await StoreWorld.create();
 });
 afterEach(() => world.dispose());
-
-function resultOf(outcome: Extract<CleanupOutcome, { kind: "done" }>, tag: string): string | undefined {
-  return outcome.lines.find(({ line }) => line.tag === tag)?.result;
-}
 
 describe("a cleanup", () => {
   it("deletes what the plan says and nothing else, and leaves its record", async () => {

@@ -1,33 +1,16 @@
 import { describe, expect, it } from "vitest";
 import {
-  cleanupConfig,
   commitOf,
   FactsRepository,
-  type FactsWorld,
   hourMs,
   isolateRules,
   nativeRules,
   nowMs,
   shop,
 } from "../../test/support/cleanup-facts.js";
-import type { CleanupConfig } from "../config/model.js";
+import { deleted, line, plan } from "../../test/support/cleanup-plan.js";
 import { digestOf } from "../oci/digest.js";
-import type { Plan, PlanLine } from "./plan.js";
-import { type CleanupOptions, planCleanup, planPurge } from "./planner.js";
-
-function plan(world: FactsWorld, config: Partial<CleanupConfig> = {}, options: CleanupOptions = {}): Plan {
-  return planCleanup(world.facts(), { ...cleanupConfig, ...config }, options);
-}
-
-function line(p: Plan, tag: string, repository: PlanLine["repository"] = "primary"): PlanLine {
-  const found = p.lines.find((l) => l.repository === repository && (l.tag === tag || l.digest === tag));
-  if (found === undefined) throw new Error(`no line for ${tag}`);
-  return found;
-}
-
-function deleted(p: Plan): (string | undefined)[] {
-  return p.lines.filter(({ decision }) => decision === "delete").map(({ tag, digest }) => tag ?? digest);
-}
+import { planPurge } from "./planner.js";
 
 describe("SAFETY 14: order, and one deletion for all tags of a digest", () => {
   const google = { ...nativeRules, deleteManifest: "refused-while-tagged", deleteChild: "refused" } as const;

@@ -225,3 +225,11 @@ export class StoreWorld {
     return view;
   }
 }
+
+/** What became of a tag. */
+export function resultOf(
+  outcome: Extract<CleanupOutcome, { kind: "done" }>,
+  tag: string,
+): string | undefined {
+  return outcome.lines.find(({ line }) => line.tag === tag)?.result;
+}

@@ -1,31 +1,18 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Handler, sendError, serveHttp, type TestServer } from "../../../test/support/http-server.js";
-import { type TestRun, testRun } from "../../../test/support/run-context.js";
+import { expect, test } from "vitest";
+import { type Handler, sendError } from "../../../test/support/http-server.js";
+import { useRegistryClient } from "../../../test/support/registry-client.js";
 import { digestOf } from "../../oci/digest.js";
 import { openRegistry, type Registry } from "./registry.js";
 
-let run: TestRun;
-const servers: TestServer[] = [];
-beforeEach(async () => {
-  run = await testRun({ clock: { now: () => new Date(), sleep: async () => undefined } });
-});
-afterEach(async () => {
-  await run.dispose();
-  for (const server of servers.splice(0)) server.close();
-});
+const client = useRegistryClient("delete");
 
 /** With a referrers API, so that a deletion is one request. */
 async function serve(handler: Handler): Promise<{ store: Registry; asked(): string[] }> {
-  const server = await serveHttp((request, response) => {
-    if (request.url === "/v2/") return void response.end("{}");
+  const { store, server } = await client.serve((request, response) => {
     if (request.url?.includes("/referrers/")) return void response.end('{"schemaVersion":2,"manifests":[]}');
     return handler(request, response);
   });
-  servers.push(server);
-  return {
-    store: openRegistry(run, { host: server.host, name: "app" }, { insecure: false, access: "delete" }),
-    asked: () => server.requests.filter((r) => r.startsWith("DELETE")),
-  };
+  return { store, asked: () => server.requests.filter((r) => r.startsWith("DELETE")) };
 }
 
 const digest = digestOf("a manifest");
@@ -104,7 +91,7 @@ test.each<[string, "native" | "isolate", Handler]>([
 
 test("a repository that was opened for reading isn't asked how tags go: that takes a deletion", async () => {
   const { store, asked } = await serve((_, response) => sendError(response, 404, "MANIFEST_UNKNOWN"));
-  const reading = openRegistry(run, store.repository, { insecure: false, access: "pull" });
+  const reading = openRegistry(client.run, store.repository, { insecure: false, access: "pull" });
   expect(await reading.deletionRules()).toMatchObject({ deleteTag: "unknown" });
   expect(asked()).toEqual([]);
 });
@@ -120,7 +107,7 @@ test("without the permission to delete the rules can't be known; the next call a
 test("an unknown implementation is refused with the known ones", () => {
   const repository = { host: "registry.example", name: "app" };
   const options = { insecure: false, access: "pull", vendor: "nonesuch" } as const;
-  expect(() => openRegistry(run, repository, options)).toThrow(
+  expect(() => openRegistry(client.run, repository, options)).toThrow(
     'no container registry implementation "nonesuch"',
   );
 });

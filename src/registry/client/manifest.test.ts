@@ -1,32 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Handler, sendError, serveHttp, type TestServer } from "../../../test/support/http-server.js";
-import { type TestRun, testRun } from "../../../test/support/run-context.js";
+import { expect, test } from "vitest";
+import { sendError } from "../../../test/support/http-server.js";
+import { useRegistryClient } from "../../../test/support/registry-client.js";
 import { digestOf } from "../../oci/digest.js";
 import { manifestFromJson } from "../../oci/manifest.js";
 import { acceptedManifests, mediaTypes } from "../../oci/media-types.js";
-import { openRegistry, type Registry } from "./registry.js";
 
-let run: TestRun;
-const servers: TestServer[] = [];
-beforeEach(async () => {
-  run = await testRun({ clock: { now: () => new Date(), sleep: async () => undefined } });
-});
-afterEach(async () => {
-  await run.dispose();
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function serve(handler: Handler): Promise<{ store: Registry; asked(): string[] }> {
-  const server = await serveHttp((request, response) => {
-    if (request.url === "/v2/") return void response.end("{}");
-    return handler(request, response);
-  });
-  servers.push(server);
-  return {
-    store: openRegistry(run, { host: server.host, name: "app" }, { insecure: false, access: "push" }),
-    asked: () => server.requests.filter((r) => r !== "GET /v2/"),
-  };
-}
+const { serve } = useRegistryClient("push");
 
 const config = { mediaType: mediaTypes.ociEmpty, digest: digestOf("{}"), size: 2 };
 const image = manifestFromJson(

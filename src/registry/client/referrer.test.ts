@@ -1,21 +1,13 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { sendError, sendJson, serveHttp, type TestServer } from "../../../test/support/http-server.js";
-import { type TestRun, testRun } from "../../../test/support/run-context.js";
+import { expect, test } from "vitest";
+import { sendError, sendJson, type TestServer } from "../../../test/support/http-server.js";
+import { useRegistryClient } from "../../../test/support/registry-client.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import { type Digest, digestOf } from "../../oci/digest.js";
 import { manifestFromJson, type RawManifest } from "../../oci/manifest.js";
 import { mediaTypes } from "../../oci/media-types.js";
-import { openRegistry, type Registry } from "./registry.js";
+import type { Registry } from "./registry.js";
 
-let run: TestRun;
-const servers: TestServer[] = [];
-beforeEach(async () => {
-  run = await testRun({ clock: { now: () => new Date(), sleep: async () => undefined } });
-});
-afterEach(async () => {
-  await run.dispose();
-  for (const server of servers.splice(0)) server.close();
-});
+const client = useRegistryClient("push");
 
 const config = { mediaType: mediaTypes.ociEmpty, digest: digestOf("{}"), size: 2 };
 const subject: Descriptor = { mediaType: mediaTypes.ociManifest, digest: digestOf("the subject"), size: 11 };
@@ -47,9 +39,8 @@ async function withoutApi(
   afterPut: (tags: TagWorld["tags"]) => void = () => undefined,
 ): Promise<TagWorld> {
   const tags: TagWorld["tags"] = new Map();
-  const server = await serveHttp(async (request, response) => {
+  const { server, store } = await client.serve(async (request, response) => {
     const reference = request.url?.split("/").at(-1) ?? "";
-    if (request.url === "/v2/") return void response.end("{}");
     if (request.url?.includes("/referrers/")) return answerApi(response);
     if (request.method === "PUT") {
       const body = Buffer.concat(await request.toArray()).toString();
@@ -61,8 +52,6 @@ async function withoutApi(
     if (found === undefined) return sendError(response, 404, "MANIFEST_UNKNOWN");
     response.writeHead(200, { "content-type": found.type }).end(found.body);
   });
-  servers.push(server);
-  const store = openRegistry(run, { host: server.host, name: "app" }, { insecure: false, access: "push" });
   return { store, tags, server };
 }
 
@@ -78,8 +67,7 @@ test("the API is followed through its pages, and the subject itself left out", a
     mediaType,
     size: bytes.length,
   }));
-  const server = await serveHttp((request, response) => {
-    if (request.url === "/v2/") return void response.end("{}");
+  const { store } = await client.serve((request, response) => {
     const index = (manifests: unknown[]): object => ({
       schemaVersion: 2,
       mediaType: mediaTypes.ociIndex,
@@ -88,8 +76,6 @@ test("the API is followed through its pages, and the subject itself left out", a
     if (request.url?.endsWith("?p=2")) return sendJson(response, index([a, b]));
     sendJson(response, index([a, subject]), { link: '<?p=2>; rel="next"' });
   });
-  servers.push(server);
-  const store = openRegistry(run, { host: server.host, name: "app" }, { insecure: false, access: "pull" });
   expect((await list(store)).map((d) => d.digest)).toEqual([a?.digest, b?.digest]);
 });
 
@@ -137,7 +123,7 @@ test("a tag that is an image is neither believed nor overwritten", async () => {
   await store.writeManifest(referrer("a"));
   expect(tags.get(tag)).toEqual(kept);
   expect(await list(store)).toEqual([]);
-  expect(run.events).toMatchObject([{ code: "warning", id: "registry/referrers-tag" }]);
+  expect(client.run.events).toMatchObject([{ code: "warning", id: "registry/referrers-tag" }]);
 });
 
 test("an error of the API is an error, not an empty list", async () => {

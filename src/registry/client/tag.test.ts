@@ -1,36 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  type Handler,
-  sendError,
-  sendJson,
-  serveHttp,
-  type TestServer,
-} from "../../../test/support/http-server.js";
-import { type TestRun, testRun } from "../../../test/support/run-context.js";
-import { openRegistry, type Registry } from "./registry.js";
+import { expect, test } from "vitest";
+import { type Handler, sendError, sendJson } from "../../../test/support/http-server.js";
+import { useRegistryClient } from "../../../test/support/registry-client.js";
+import type { Registry } from "./registry.js";
 
-let run: TestRun;
-const servers: TestServer[] = [];
-beforeEach(async () => {
-  run = await testRun({ clock: { now: () => new Date(), sleep: async () => undefined } });
-});
-afterEach(async () => {
-  await run.dispose();
-  for (const server of servers.splice(0)) server.close();
-});
-
-async function serve(handler: Handler): Promise<{ store: Registry; server: TestServer; asked(): string[] }> {
-  const server = await serveHttp((request, response) => {
-    if (request.url === "/v2/") return void response.end("{}");
-    return handler(request, response);
-  });
-  servers.push(server);
-  return {
-    server,
-    store: openRegistry(run, { host: server.host, name: "app" }, { insecure: false, access: "pull" }),
-    asked: () => server.requests.filter((r) => r !== "GET /v2/"),
-  };
-}
+const { serve } = useRegistryClient("pull");
 
 async function tagsOf(store: Registry): Promise<string[]> {
   const tags: string[] = [];
@@ -111,7 +84,7 @@ test.each<[string, string, Handler]>([
   ],
   [
     "a login page",
-    "registry/answer-invalid",
+    "registry/not-a-registry",
     (_, r) => void r.writeHead(200, { "content-type": "text/html" }).end("<html>"),
   ],
   ["tags that are none", "registry/answer-invalid", (_, r) => sendJson(r, { tags: ["../../x"] })],
