@@ -30,6 +30,7 @@ export async function cleanupRepository(
 ): Promise<void> {
   requireRepo(settings, "cleanup");
   const maxDelete = settings.maxDelete === undefined ? undefined : parseMaxDelete(settings.maxDelete);
+  requireHours(settings.keepStagesBuiltWithinLastNHours);
   const keepList = await readKeepList(run, settings.keepList);
   const report = settings.saveCleanupReport
     ? await checkReportPath(run, settings.cleanupReportPath, [".json"])
@@ -82,6 +83,15 @@ function requireKubeDecision({ config }: Project, { withoutKube }: CleanupSettin
   });
 }
 
+function requireHours(hours: number | undefined): void {
+  if (hours === undefined || hours >= 0) return;
+  const flag = "--keep-stages-built-within-last-n-hours";
+  throw new WerfError("cleanup/hours", `${flag}: ${hours} hours are less than none`, {
+    hint: "0 switches this rule off",
+    exitCode: 2,
+  });
+}
+
 async function readKeepList(run: RunContext, path: string | undefined): Promise<readonly string[]> {
   if (path === undefined) return [];
   let text: string;
@@ -89,6 +99,7 @@ async function readKeepList(run: RunContext, path: string | undefined): Promise<
     text = await readFile(userPath(run, path), "utf8");
   } catch (cause) {
     throw new WerfError("cleanup/keep-list", `the keep list ${path} can't be read: ${messageOf(cause)}`, {
+      hint: "--keep-list names a file with one tag a line; the path starts from the current directory",
       exitCode: 2,
       cause,
     });

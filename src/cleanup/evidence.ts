@@ -34,7 +34,7 @@ export function missingEvidence(facts: CleanupFacts, config: CleanupConfig): Pla
     stops.push({
       code: "cleanup/no-records",
       message: `there are ${stages} stages, but ${address} has no meta-* and no managed-image-* record: nothing tells which of them are needed`,
-      hint: "check that this is the repository that builds publish to, that it may be listed, and --meta-repo; a repository that is no longer needed is emptied by purge",
+      hint: "check that this is the repository that builds publish to and that it may be listed; a repository that is no longer needed is emptied by purge",
     });
   }
   if (!config.disableGitHistoryBasedPolicy && (facts.git?.references.length ?? 0) === 0) {

@@ -48,7 +48,11 @@ export function gitFailure(
   hint?: string,
   redact: (text: string) => string = (text) => text,
 ): WerfError {
-  const answer = redact(result.stderr).trim().split("\n").slice(-6).join("\n");
+  const lines = redact(result.stderr).split("\n");
+  const answer = lines
+    .filter((line) => line.trim() !== "")
+    .slice(-6)
+    .join("\n  ");
   const advice = hint ?? adviceFor(answer);
   return new WerfError("git/failed", `${doing}: git ended with code ${result.exitCode}: ${answer}`, {
     ...(advice === undefined ? {} : { hint: advice }),
@@ -62,7 +66,11 @@ function adviceFor(answer: string): string | undefined {
   if (/could not read (Username|Password)|Authentication failed|Permission denied/.test(answer)) {
     return "git has no credentials for this remote: configure a credential helper, a token or an SSH key";
   }
-  if (/Could not resolve host|unable to access|Connection (refused|timed out)/.test(answer)) {
+  if (
+    /Could not resolve host|unable to access|Connection (refused|timed out)|not appear to be a git/.test(
+      answer,
+    )
+  ) {
     return "check the address of the remote `origin` and the network";
   }
   return undefined;

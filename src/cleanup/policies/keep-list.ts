@@ -32,7 +32,7 @@ export function parseKeepList(text: string, file: string): string[] {
     if (!isTag(tag)) {
       throw new WerfError(
         "cleanup/keep-list",
-        `${file}, line ${index + 1}: "${tag.slice(0, 160)}" is not a tag`,
+        `${file}, line ${index + 1}: ${JSON.stringify(tag.slice(0, 160))} is not a tag`,
         {
           hint: "a keep list has one tag a line, without the name of the repository",
           exitCode: 2,
