@@ -74,9 +74,19 @@ function required(address: string | undefined, flag: "from" | "to"): string {
   });
 }
 
+/** @throws WerfError `actions/address-missing` when there is no name after `archive:` */
+function archiveFile(run: RunContext, address: string): string {
+  const path = address.slice(archivePrefix.length);
+  if (path !== "") return userPath(run, path);
+  throw new WerfError("actions/address-missing", `"${address}" names no file`, {
+    hint: "write archive:FILE",
+    exitCode: 2,
+  });
+}
+
 async function openSource(run: RunContext, stores: Stores, address: string): Promise<Source> {
   if (address.startsWith(archivePrefix)) {
-    const archive = await openBundleArchive(run, userPath(run, address.slice(archivePrefix.length)));
+    const archive = await openBundleArchive(run, archiveFile(run, address));
     stores.adopt(archive.store);
     return { ...archive, ...(isDigest(archive.reference) ? {} : { tag: archive.reference }) };
   }
@@ -96,7 +106,7 @@ async function openDestination(
   source: Source,
 ): Promise<Destination> {
   if (address.startsWith(archivePrefix)) {
-    const store = await createLayoutTar(run, userPath(run, address.slice(archivePrefix.length)));
+    const store = await createLayoutTar(run, archiveFile(run, address));
     return { store: stores.adopt(store), tag: source.tag ?? defaultTag };
   }
   const { repository, tag, digest } = parseReference(address);

@@ -188,6 +188,6 @@ function stringMap(value: unknown, source: string): Record<string, string> {
 
 function invalid(source: string, what: string): WerfError {
   return new WerfError("oci/manifest-invalid", `${source} is not a valid manifest: ${what}`, {
-    hint: "it was pushed so, or something else than a registry answers: look at it with another tool",
+    hint: "it was written so or is damaged, or something else than a registry answers there",
   });
 }

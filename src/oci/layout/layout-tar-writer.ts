@@ -1,10 +1,10 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type TarHeader, type TarItem, writeTar } from "../../archive/tar-writer.js";
-import { isWerfError } from "../../core/errors.js";
+import { isWerfError, messageOf, WerfError } from "../../core/errors.js";
 import type { RunContext } from "../../core/run-context.js";
 import { type Digest, VerifyStream } from "../digest.js";
 import { BlobDirectory } from "./blob-directory.js";
@@ -21,12 +21,13 @@ const stagingSuffix = ".werf-ts-partial";
  * Makes an OCI image layout in an uncompressed tar file, `archive:FILE`; the same images give the same bytes. Blobs
  * are kept in `FILE.werf-ts-partial/` until `close("done")` writes the file, which replaces one that is there.
  * After `close("failed")`, or when the process was killed, the next run finds the blobs again.
+ * @throws WerfError `oci/archive-place`
  */
 export async function createLayoutTar(run: RunContext, file: string): Promise<LayoutStore> {
   const place = resolve(run.cwd, file);
   const address = `archive:${file}`;
   const staging = `${place}${stagingSuffix}`;
-  await mkdir(staging, { recursive: true });
+  await makeStaging(staging, place, address);
   const blobs = new BlobDirectory(staging, address);
   const current = LayoutIndex.empty();
 
@@ -56,6 +57,21 @@ export async function createLayoutTar(run: RunContext, file: string): Promise<La
       flush: () => Promise.resolve(),
     },
   });
+}
+
+async function makeStaging(staging: string, place: string, address: string): Promise<void> {
+  const hint = "name a file in a directory that you may write to: archive:FILE";
+  const there = await stat(place).catch(() => undefined);
+  if (there?.isDirectory() === true)
+    throw new WerfError("oci/archive-place", `${address} is a directory`, { hint });
+  try {
+    await mkdir(staging, { recursive: true });
+  } catch (cause) {
+    throw new WerfError("oci/archive-place", `${address} can't be written: ${messageOf(cause)}`, {
+      hint,
+      cause,
+    });
+  }
 }
 
 /** What belongs into the archive. The staging directory may hold more, of a run before that wanted other images. */
