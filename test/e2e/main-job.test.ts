@@ -28,7 +28,7 @@ describe.each([
     start: startDockerRegistry,
     present: requirePeer("docker-registry") !== undefined,
   },
-])("the main job against the $kind", ({ start, present }) => {
+])("the main job against the $kind", ({ kind, start, present }) => {
   let registry: TestRegistry;
   let second: TestRegistry;
   const projects: TestProject[] = [];
@@ -186,9 +186,11 @@ describe.each([
     await ok(project, "purge", "--repo", repo, "--dry-run");
     expect(readTags(await registryTags(repo)).stages).toBe(2);
     await ok(project, "purge", "--repo", repo);
-    // A tag that werf didn't make keeps its manifest, and the stage that this is based on; werf's own tag goes.
+    // A tag that werf didn't make keeps its manifest, and the stage that this is based on; werf's own tag goes,
+    // where the registry can remove one tag of several.
+    const alias = kind === "embedded registry" ? [] : ["backend-main", "custom-tag-meta-backend-main"];
     const after = readTags(await registryTags(repo));
-    expect(after).toMatchObject({ stages: 1, meta: 0, managed: [], others: ["somebody-elses"] });
+    expect(after).toMatchObject({ stages: 1, meta: 0, managed: [], others: [...alias, "somebody-elses"] });
     const kept = await fetch(`http://${repo.replace("/", "/v2/")}/manifests/somebody-elses`, {
       headers: { accept: "application/vnd.oci.image.manifest.v1+json" },
     });
