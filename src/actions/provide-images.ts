@@ -114,6 +114,7 @@ async function openSession(
     records,
     resolveBase: createBaseResolver((repository) => stores.at(repository, "pull")),
     stages: new Map(),
+    indexes: new Map(),
     uncommitted: await git.uncommittedPaths(path),
     ...settled,
     ...(madeAt === undefined ? {} : { sourceDate: madeAt }),
@@ -168,7 +169,9 @@ async function publishFinal(
   if (settings.finalRepo === undefined) return { store, address: repository, snapshot: known };
   const final = stores.repository(settings.finalRepo, session.config.project, "push");
   const snapshot = await readSnapshot(final.store);
-  const missing = provided.filter(({ image }) => image.final && !snapshot.tags.has(image.tag));
+  const finals = provided.filter(({ image }) => image.final && !snapshot.tags.has(image.tag));
+  // Images with the same content are one.
+  const missing = [...new Map(finals.map((each) => [each.image.tag, each])).values()];
   await copyImages(
     run,
     missing.map(({ image }) => ({

@@ -112,23 +112,28 @@ async function provideIndex(
   record: (tag: string) => Promise<void>,
 ): Promise<{ tag: string; manifest: RawManifest }> {
   const tag = indexDigest(stages.map((stage) => stage.tag));
-  if (session.snapshot.tags.has(tag)) {
-    await record(tag);
+  const index = session.indexes.get(tag) ?? findOrWrite();
+  session.indexes.set(tag, index);
+  return { tag, manifest: await index };
+
+  async function findOrWrite(): Promise<RawManifest> {
+    if (session.snapshot.tags.has(tag)) await record(tag);
+    // Also when the listing hasn't it: writing over another build's would take the tag from its digest.
     const read = await session.store.readManifest(tag);
-    if (read.kind === "present") return { tag, manifest: read.manifest };
+    if (read.kind === "present") return read.manifest;
+    const manifest = imageIndex(
+      stages,
+      formatStageAnnotations({
+        project: session.config.project,
+        createdMs: session.run.clock.now().getTime(),
+        dependencies: dependencies.map((image) => image.tag),
+        contentDigest: tag,
+        commit: session.commit.hash,
+      }),
+    );
+    await session.store.writeManifest(manifest, tag);
+    return manifest;
   }
-  const manifest = imageIndex(
-    stages,
-    formatStageAnnotations({
-      project: session.config.project,
-      createdMs: session.run.clock.now().getTime(),
-      dependencies: dependencies.map((image) => image.tag),
-      contentDigest: tag,
-      commit: session.commit.hash,
-    }),
-  );
-  await session.store.writeManifest(manifest, tag);
-  return { tag, manifest };
 }
 
 function recordMetadata(

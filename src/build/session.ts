@@ -1,6 +1,7 @@
 import type { WerfConfig } from "../config/model.js";
 import type { RunContext } from "../core/run-context.js";
 import type { Commit, GitRepository } from "../git/repository.js";
+import type { RawManifest } from "../oci/manifest.js";
 import type { Platform } from "../oci/platform.js";
 import type { Store } from "../oci/store.js";
 import type { Snapshot } from "../records/snapshot.js";
@@ -25,6 +26,8 @@ export interface BuildSession {
   readonly records: RecordKeeper;
   /** Stages of this build by their content digest, as soon as one is begun. */
   readonly stages: Map<string, Promise<Stage>>;
+  /** Indexes of this build by their tag. */
+  readonly indexes: Map<string, Promise<RawManifest>>;
   /** Paths that differ from the commit, relative to the work tree. */
   readonly uncommitted: readonly string[];
   /** When images say that they were made; absent: at the time of publishing. */

@@ -6,7 +6,7 @@ import { openRegistry } from "../../src/embedded-registry/server/server.js";
 import { type CliResult, type CliSetting, werf } from "../support/cli.js";
 import { serveHttp, type TestServer } from "../support/http-server.js";
 import { type TestProject, testProject } from "../support/project.js";
-import { readTags, registryTags } from "../support/tags.js";
+import { digestOfTag, readTags, registryTags } from "../support/tags.js";
 
 /** `b` has the content of `a`; `top` is based on `b`, and changes when the tag of `b` does. */
 const files = {
@@ -66,8 +66,15 @@ function build(argv: readonly string[], setting: Partial<CliSetting> = {}): Prom
   return werf(["build", ...argv], { cwd: project.directory, home: project.home, ...setting });
 }
 
+interface ReportedImage {
+  readonly DockerImageName: string;
+  readonly DockerImageDigest: string;
+  readonly DockerTag: string;
+  readonly Rebuilt: boolean;
+}
+
 interface Report {
-  readonly Images: Readonly<Record<string, { readonly DockerImageName: string; readonly Rebuilt: boolean }>>;
+  readonly Images: Readonly<Record<string, ReportedImage>>;
 }
 
 function report(): Report["Images"] {
@@ -85,7 +92,11 @@ describe("images with the same content", () => {
       const first = await registryTags(repository);
       expect(readTags(first).stages).toBe(platforms.length === 0 ? 2 : 6);
       const { a, b, top } = report();
-      expect(a?.DockerImageName).toBe(b?.DockerImageName);
+      expect(a).toMatchObject({
+        DockerImageName: b?.DockerImageName,
+        DockerImageDigest: b?.DockerImageDigest,
+      });
+      expect(await digestOfTag(repository, a?.DockerTag ?? "")).toBe(a?.DockerImageDigest);
       expect(top?.Rebuilt).toBe(true);
       requests.length = 0;
       expect(await build(argv)).toMatchObject({ exitCode: 0 });
