@@ -265,6 +265,17 @@ describe("what comes between plan and deletion", () => {
     expect(await world.has("prod")).toBe(true);
   });
 
+  it("means a new plan when an index got the stage as a platform", async () => {
+    const stage = await world.stage("gone");
+    const index = "a".repeat(56);
+    await world.meta("head", index);
+    await world.index(index, [await world.raw(await world.stage("platform"))]);
+    const planned = await world.gather();
+    await world.index(index, [await world.raw(stage)]);
+    expect(await world.execute(planned)).toMatchObject({ kind: "stale" });
+    expect(await world.has(stage)).toBe(true);
+  });
+
   it("means a new plan when the second listing shows nothing at all", async () => {
     const stage = await world.stage("gone");
     const planned = await world.gather();

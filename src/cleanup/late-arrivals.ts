@@ -39,14 +39,15 @@ export async function findLateArrival(input: {
       return `${store.address}:${tag} came while the plan was made, and may need what was to go`;
     }
     if (listed === 0 && snapshot.tags.size > 0) return `${store.address} shows no tags any more`;
-    const staying = snapshot.foreign.filter((tag) => !doomed.tags.has(tag));
+    const indexes = snapshot.stages.flatMap(({ kind, tag }) => (kind === "index-stage" ? [tag] : []));
+    const staying = [...snapshot.foreign, ...indexes].filter((tag) => !doomed.tags.has(tag));
     const moved = await findMoved(store, staying, digests);
     if (moved !== undefined) return `${store.address}:${moved} moved while the plan was made`;
   }
   return undefined;
 }
 
-/** Tags that people give may move: to what is to go, or to a bundle that needs it. */
+/** Tags without a time may move: to what is to go, to a bundle that needs it, to an index that lists it. */
 async function findMoved(
   store: Store,
   tags: readonly string[],
