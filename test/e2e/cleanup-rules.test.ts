@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type CliResult, werf } from "../support/cli.js";
+import { type CliResult, cleanupOf, werf } from "../support/cli.js";
 import { type Gate, startGate } from "../support/gate.js";
 import { shopFiles, type TestProject, testProject } from "../support/project.js";
 import {
@@ -57,15 +57,6 @@ describe.each([
     expect(result, result.stderr).toMatchObject({ exitCode: 0 });
     return result;
   }
-  const cleanup = (repo: string, ...more: string[]): string[] => [
-    "cleanup",
-    "--repo",
-    repo,
-    "--without-kube",
-    "--keep-stages-built-within-last-n-hours",
-    "0",
-    ...more,
-  ];
 
   function shop(name = "shop"): TestProject {
     const werfYaml = (shopFiles["werf.yaml"] ?? "").replace("project: shop", `project: ${name}`);
@@ -102,7 +93,7 @@ describe.each([
     const { project, gone } = await worldWithGarbage(repo);
     await copyTag(repo, gone, "prod");
     gate.reset();
-    const { stdout } = await ok(project, ...cleanup(repo, "--dry-run"));
+    const { stdout } = await ok(project, ...cleanupOf(repo, "--dry-run"));
     expect(stdout).toContain(`would delete stage ${gone}`);
     expect(stdout).toContain("only a run finds out");
     expect(new Set(gate.seen.map(({ method }) => method))).toEqual(new Set(["GET", "HEAD"]));
@@ -114,7 +105,7 @@ describe.each([
     await copyTag(repo, gone, "prod");
     const digest = await digestOfTag(repo, "prod");
     gate.reset();
-    await ok(project, ...cleanup(repo));
+    await ok(project, ...cleanupOf(repo));
     expect(await registryTags(repo)).not.toContain(gone);
     expect(await digestOfTag(repo, "prod")).toBe(digest);
     if (kind !== "docker-registry") return;
@@ -143,7 +134,7 @@ describe.each([
     await ok(other, "build", "--repo", repo, "--add-custom-tag", "theirs-%image%");
     const theirs = await registryTags(repo);
     const { project } = await worldWithGarbage(repo);
-    await ok(project, ...cleanup(repo));
+    await ok(project, ...cleanupOf(repo));
     expect(await registryTags(repo)).toEqual(expect.arrayContaining(theirs));
     await ok(project, "purge", "--repo", repo);
     // As with werf, the record of the last cleanup stays.
@@ -160,7 +151,7 @@ describe.each([
       "%image%-moved",
     );
     await copyTag(repo, kept, "backend-moved");
-    await ok(project, ...cleanup(repo));
+    await ok(project, ...cleanupOf(repo));
     const after = await registryTags(repo);
     expect(after).toContain("backend-moved");
     expect(await digestOfTag(repo, "backend-moved")).toBe(await digestOfTag(repo, kept));
@@ -176,7 +167,7 @@ describe.each([
     const [ofKept, ofGone] = [await signature(kept), await signature(gone)];
     await pushArtifact(repo, ofKept, "application/vnd.oci.image.config.v1+json", { n: 1 });
     await pushArtifact(repo, ofGone, "application/vnd.oci.image.config.v1+json", { n: 2 });
-    await ok(project, ...cleanup(repo));
+    await ok(project, ...cleanupOf(repo));
     const after = await registryTags(repo);
     expect(after).toContain(ofKept);
     expect(after).not.toContain(ofGone);
@@ -190,13 +181,13 @@ describe.each([
       project.git("checkout", "-q", goneCommit);
       await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0");
       project.git("checkout", "-q", "main");
-      const { stdout } = await ok(project, ...cleanup(repo));
+      const { stdout } = await ok(project, ...cleanupOf(repo));
       expect(stdout).toContain(`keep stage ${gone}: published in a bundle`);
       expect(await registryTags(repo)).toContain(gone);
 
       await pushArtifact(repo, "2.0.0", helmChart, { name: "shop" });
       const before = await registryTags(repo);
-      for (const argv of [cleanup(repo), cleanup(repo, "--dry-run"), ["purge", "--repo", repo]]) {
+      for (const argv of [cleanupOf(repo), cleanupOf(repo, "--dry-run"), ["purge", "--repo", repo]]) {
         const stopped = await run(project, argv);
         expect(stopped.exitCode).toBe(1);
         expect(stopped.stderr).toContain(`${repo}:2.0.0 can't be read`);
@@ -210,7 +201,7 @@ describe.each([
     const { project } = await worldWithGarbage(repo);
     const before = await registryTags(repo);
     const nowhere = `${gate.host}/rules/nowhere`;
-    for (const argv of [cleanup(nowhere), cleanup(repo, "--final-repo", nowhere)]) {
+    for (const argv of [cleanupOf(nowhere), cleanupOf(repo, "--final-repo", nowhere)]) {
       const stopped = await run(project, argv);
       expect(stopped.exitCode).toBe(1);
       expect(stopped.stderr).toContain(`doesn't know ${nowhere}`);
@@ -252,7 +243,7 @@ describe.each([
       "-qam",
       "x",
     );
-    const stopped = await run({ ...project, directory: clone }, cleanup(repo));
+    const stopped = await run({ ...project, directory: clone }, cleanupOf(repo));
     expect(stopped.exitCode).toBe(1);
     expect(stopped.stderr).toContain("shallow");
     expect(await registryTags(repo)).toEqual(before);
@@ -278,7 +269,7 @@ exec git "$@"
 `,
       );
       chmodSync(join(bin, "git"), 0o755);
-      const result = await run(project, cleanup(repo), bin);
+      const result = await run(project, cleanupOf(repo), bin);
       expect(result, result.stderr).toMatchObject({ exitCode: 0 });
       expect(result.stdout).toContain(`keep stage ${gone}: git policy`);
       expect(await registryTags(repo)).toContain(gone);

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CliResult, werf } from "../support/cli.js";
+import { type CliResult, cleanupOf, werf } from "../support/cli.js";
 import { type Gate, startGate } from "../support/gate.js";
 import { shopFiles, type TestProject, testProject } from "../support/project.js";
 import { type EmbeddedTestRegistry, startEmbedded } from "../support/registries.js";
@@ -164,14 +164,7 @@ describe("interrupted after each request and run again", () => {
       project.git("checkout", "-q", "main");
       project.git("branch", "-q", "-D", `gone-${version}`);
     }
-    const argv = [
-      "cleanup",
-      "--repo",
-      repo,
-      "--without-kube",
-      "--keep-stages-built-within-last-n-hours",
-      "0",
-    ];
+    const argv = cleanupOf(repo);
     const fresh = async (): Promise<{ registry: EmbeddedTestRegistry; root: string }> => {
       const root = mkdtempSync(join(tmpdir(), "werf-ts-cleanup-"));
       cpSync(original, root, { recursive: true });

@@ -21,6 +21,19 @@ export interface CliSetting {
   readonly idleTimeoutMs?: number;
 }
 
+/** A cleanup that age doesn't hold up. */
+export function cleanupOf(repo: string, ...more: string[]): string[] {
+  return [
+    "cleanup",
+    "--repo",
+    repo,
+    "--without-kube",
+    "--keep-stages-built-within-last-n-hours",
+    "0",
+    ...more,
+  ];
+}
+
 const binary = fileURLToPath(new URL("../../dist/bin/werf.js", import.meta.url));
 
 function environment({ home, env }: CliSetting): Record<string, string | undefined> {
