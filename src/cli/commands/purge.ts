@@ -1,21 +1,8 @@
-import { projectOptions, registryOptions } from "../options/sets.js";
+import { deletionOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
 
 export const purge: RunCommand = defineCommand({
-  options: [
-    "repo",
-    "finalRepo",
-    "dryRun",
-    "strict",
-    "saveCleanupReport",
-    "cleanupReportPath",
-    "logVerbose",
-    "logDebug",
-    "parallel",
-    "parallelTasksLimit",
-    ...projectOptions,
-    ...registryOptions,
-  ],
+  options: deletionOptions,
   description: [
     "Deletes every stage and record of this project from the repository, whatever git and clusters say. Published bundles with their images stay, and what other projects and other tools put there.",
   ],

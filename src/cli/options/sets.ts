@@ -14,3 +14,33 @@ export const projectOptions = [
   "env",
   "looseGiterminism",
 ] as const;
+
+/** Of commands that bring images into a repository. */
+export const imageOptions = [
+  "repo",
+  "finalRepo",
+  "addCustomTag",
+  "platform",
+  "builder",
+  "finalImagesOnly",
+  "parallel",
+  "parallelTasksLimit",
+  ...projectOptions,
+  ...registryOptions,
+] as const;
+
+/** Of commands that delete from a repository. */
+export const deletionOptions = [
+  "repo",
+  "finalRepo",
+  "dryRun",
+  "strict",
+  "saveCleanupReport",
+  "cleanupReportPath",
+  "logVerbose",
+  "logDebug",
+  "parallel",
+  "parallelTasksLimit",
+  ...projectOptions,
+  ...registryOptions,
+] as const;
