@@ -1,15 +1,27 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { nativeRules } from "../../test/support/cleanup-facts.js";
+import { cleanupConfig, nativeRules } from "../../test/support/cleanup-facts.js";
 import { resultOf, StoreWorld } from "../../test/support/cleanup-store.js";
 import { WerfError } from "../core/errors.js";
 import type { ExecuteInput } from "./executor.js";
-import { gatherPurge } from "./inventory/inventory.js";
+import { gatherCleanup, gatherPurge } from "./inventory/inventory.js";
 
 let world: StoreWorld;
 beforeEach(async () => {
   world = await StoreWorld.create();
 });
 afterEach(() => world.dispose());
+
+describe("SAFETY 14: the plan of an interrupted run", () => {
+  it("outlives a run with cleanup.disable, which judges nothing", async () => {
+    await world.stage("gone");
+    world.beforeDelete = () => Promise.reject(new WerfError("http/reset", "the connection broke"));
+    expect(await world.cleanup()).toMatchObject({ success: false });
+    const saved = await world.plans();
+    expect(saved).toHaveLength(1);
+    await world.execute(await gatherCleanup(world.run, world.input(), { ...cleanupConfig, disable: true }));
+    expect(await world.plans()).toEqual(saved);
+  });
+});
 
 describe("SAFETY 17: after the run", () => {
   it("a kept tag that is gone makes the run fail, loudly", async () => {

@@ -57,7 +57,8 @@ export async function executePlan(run: Run, input: ExecuteInput): Promise<Cleanu
   const failed = outcomes.some(({ kind }) => kind === "failed");
   const refused = outcomes.some(({ kind }) => kind === "refused");
   // What failed is tried again by the next run, which needs the plan for manifests without a tag.
-  if (!failed) await forgetPlan(run, plan);
+  // A plan without a line (cleanup is off) judged nothing of what an interrupted run has left.
+  if (!failed && plan.lines.length > 0) await forgetPlan(run, plan);
   if (plan.leavesRecord) await recordCleanup(run, input);
   const success = !failed && broken.length === 0 && !(input.strict === true && refused);
   return { kind: "done", lines: lineOutcomes(plan, outcomes), broken, success };
