@@ -172,7 +172,7 @@ test("killed at any moment, it keeps what it acknowledged and shows nothing by h
     await expectWhole();
     await kill();
   }
-  for (let n = 0; n < 12; n++) {
+  for (let n = 0; n < 8; n++) {
     await start();
     const { config, layer, manifest } = image();
     await pushBlob(config);
