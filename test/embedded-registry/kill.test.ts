@@ -44,7 +44,11 @@ async function start(): Promise<void> {
     { env: { HOME: root, PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "inherit"] },
   );
   serving = child;
-  const [line] = (await once(createInterface(child.stdout), "line")) as [string];
+  const lines = createInterface(child.stdout);
+  const line = await new Promise<string>((resolve, reject) => {
+    lines.once("line", resolve);
+    lines.once("close", () => reject(new Error("the registry ended before it served")));
+  });
   host = line.slice(line.lastIndexOf("/") + 1);
   gate.lead(host);
   gate.open();
@@ -127,7 +131,9 @@ async function sendPart(
     method: "PUT",
     headers: { "content-type": mediaTypes.ociManifest, "content-length": bytes.length },
   });
-  const lost = new Promise((resolve) => outgoing.once("error", resolve).once("response", resolve));
+  const lost = new Promise((resolve) =>
+    outgoing.on("error", resolve).once("response", resolve).once("close", resolve),
+  );
   await new Promise<void>((resolve) => {
     const part = bytes.subarray(0, bytes.length - missing);
     if (missing === 0) outgoing.end(part, resolve);
