@@ -4,6 +4,7 @@ import type { Redactor } from "../core/run-context.js";
 import type { RunCommand } from "./commands/command.js";
 import type { CommandEntry } from "./commands/index.js";
 import type { CliHost } from "./host.js";
+import { createInput } from "./input.js";
 import { resolveOptions } from "./options/resolve.js";
 import { commonOptions, type OptionName } from "./options/table.js";
 import { describeFailure, noSecrets } from "./output/failure.js";
@@ -37,7 +38,9 @@ export async function execute(
     homeDir: options.homeDir,
     tmpDir: options.tmpDir,
     caFile: "caFile" in options ? options.caFile : undefined,
-    skipTlsVerifyHosts: skipTls ? namedHosts(options) : new Set(),
+    skipTlsVerifyHosts: new Set(
+      skipTls ? [...namedHosts(options), (await command.registryOfEnvironment?.(args, host.env)) ?? ""] : [],
+    ),
     signal: host.signal,
     clock: host.clock,
     idleTimeoutMs: host.idleTimeoutMs,
@@ -46,7 +49,8 @@ export async function execute(
   secrets = run.secrets;
   try {
     const output = { line: (text: string) => host.stdout(`${run.secrets.redact(text)}\n`) };
-    await command.execute(run, { options, args, output, hostPlatform: host.platform });
+    const input = createInput({ stream: () => host.stdin?.(), signal: host.signal, write: host.stderr });
+    await command.execute(run, { options, args, input, output, hostPlatform: host.platform });
     return 0;
   } catch (error) {
     const failure = host.signal.aborted ? interrupted(entry, error) : error;

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/run-context.js";
+import type { InputStream } from "./input.js";
 
 /** What a process is, so that the command line runs inside a test as it does in a shell. */
 export interface CliHost {
@@ -14,6 +15,8 @@ export interface CliHost {
   readonly clock?: Clock;
   /** Milliseconds of silence after which a server's answer is given up; default: that of the HTTP client. */
   readonly idleTimeoutMs?: number;
+  /** Standard input, opened when it is needed; absent: there is none. */
+  stdin?(): InputStream;
   stdout(text: string): void;
   stderr(text: string): void;
 }

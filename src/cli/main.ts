@@ -37,6 +37,7 @@ const exitCode = await runCli({
   platform,
   colors: process.stderr.isTTY === true && !process.env["NO_COLOR"],
   signal: interrupt.signal,
+  stdin: () => process.stdin,
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
 });

@@ -76,6 +76,7 @@ function groupOf(program: Commander, entry: CommandEntry, host: CliHost): Comman
 
 const groupSummaries: Readonly<Record<string, string>> = {
   bundle: "publish and copy bundles: a Helm chart with its images",
+  cr: "log in to container registries",
   registry: "the embedded registry",
 };
 

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../../src/cli/cli.js";
 import type { Clock } from "../../src/core/run-context.js";
@@ -14,6 +14,8 @@ export interface CliSetting {
   readonly cwd: string;
   readonly home: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What is piped in; absent: standard input is empty. */
+  readonly stdin?: string;
   readonly signal?: AbortSignal;
   /** In this process only. */
   readonly clock?: Clock;
@@ -34,7 +36,8 @@ export function cleanupOf(repo: string, ...more: string[]): string[] {
   ];
 }
 
-const binary = fileURLToPath(new URL("../../dist/bin/werf.js", import.meta.url));
+/** The bundle that is packed. */
+export const binary: string = fileURLToPath(new URL("../../dist/bin/werf.js", import.meta.url));
 
 function environment({ home, env }: CliSetting): Record<string, string | undefined> {
   return { PATH: process.env["PATH"], HOME: home, GIT_CONFIG_NOSYSTEM: "1", ...env };
@@ -54,6 +57,7 @@ export async function werf(argv: readonly string[], setting: CliSetting): Promis
     signal: setting.signal ?? new AbortController().signal,
     ...(setting.clock === undefined ? {} : { clock: setting.clock }),
     ...(setting.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: setting.idleTimeoutMs }),
+    stdin: () => Readable.from([Buffer.from(setting.stdin ?? "")]),
     stdout: (text) => {
       stdout += text;
     },

@@ -81,15 +81,24 @@ export async function startEmbedded(options: Partial<RegistryOptions> = {}): Pro
   };
 }
 
+export interface DockerRegistryOptions {
+  /** Lines of an htpasswd file with bcrypt: it asks for Basic then. Default: everybody is let in. */
+  readonly passwords?: string;
+}
+
 /** CNCF distribution as Debian packs it (2.8), with deletion switched on. */
-export async function startDockerRegistry(): Promise<TestRegistry | MissingPeer> {
+export async function startDockerRegistry(
+  options: DockerRegistryOptions = {},
+): Promise<TestRegistry | MissingPeer> {
   const program = requirePeer("docker-registry");
   if (program === undefined) return { missing: "docker-registry is not installed" };
   const directory = await mkdtemp(join(tmpdir(), "werf-ts-docker-registry-"));
   for (let attempt = 1; ; attempt++) {
     const host = `127.0.0.1:${await freePort()}`;
     const config = join(directory, "config.yml");
-    await writeFile(config, dockerRegistryConfig(host, join(directory, "data")));
+    const passwords = options.passwords === undefined ? undefined : join(directory, "htpasswd");
+    if (passwords !== undefined) await writeFile(passwords, options.passwords ?? "");
+    await writeFile(config, dockerRegistryConfig(host, join(directory, "data"), passwords));
     const child = spawn(program, ["serve", config], { stdio: ["ignore", "ignore", "pipe"] });
     const started = await waitUntilReady(host, child);
     if (started.kind === "ready") {
@@ -111,7 +120,11 @@ export async function startDockerRegistry(): Promise<TestRegistry | MissingPeer>
   }
 }
 
-function dockerRegistryConfig(host: string, directory: string): string {
+function dockerRegistryConfig(host: string, directory: string, passwords: string | undefined): string {
+  const auth =
+    passwords === undefined
+      ? ""
+      : `auth: { htpasswd: { realm: Test, path: ${JSON.stringify(passwords)} } }\n`;
   return `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage:
@@ -119,7 +132,7 @@ storage:
   delete: { enabled: true }
   maintenance: { uploadpurging: { enabled: false } }
 http: { addr: ${JSON.stringify(host)}, secret: of-a-test }
-`;
+${auth}`;
 }
 
 async function waitUntilReady(
@@ -135,7 +148,7 @@ async function waitUntilReady(
     try {
       const response = await fetch(`http://${host}/v2/`);
       await response.arrayBuffer();
-      if (response.ok) return { kind: "ready" };
+      if (response.ok || response.status === 401) return { kind: "ready" };
     } catch {
       // Not listening yet.
     }

@@ -1,4 +1,5 @@
 import type { RunContext } from "../../core/run-context.js";
+import type { Input } from "../input.js";
 import type { OptionValues } from "../options/resolve.js";
 import type { OptionName } from "../options/table.js";
 
@@ -11,6 +12,7 @@ export interface Output {
 export interface CommandCall<N extends OptionName> {
   readonly options: OptionValues<N>;
   readonly args: readonly string[];
+  readonly input: Input;
   readonly output: Output;
   /** `linux/amd64`: the machine this runs on, as containers see it. */
   readonly hostPlatform: string;
@@ -27,6 +29,8 @@ interface CommandBase<N extends OptionName> {
 
 /** A command that works: what its help says, which options it takes, and what it does. */
 export interface RunCommand<N extends OptionName = OptionName> extends CommandBase<N> {
+  /** A registry that is named by an argument or the environment, for `--skip-tls-verify-registry`. */
+  registryOfEnvironment?(args: readonly string[], env: RunContext["env"]): Promise<string | undefined>;
   execute(run: RunContext, call: CommandCall<N>): Promise<void>;
 }
 

@@ -35,6 +35,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./purge.js")).purge,
   },
   {
+    path: ["cr", "login"],
+    summary: "log in to a container registry",
+    load: async () => (await import("./cr-login.js")).crLogin,
+  },
+  {
+    path: ["cr", "logout"],
+    summary: "log out of a container registry",
+    load: async () => (await import("./cr-logout.js")).crLogout,
+  },
+  {
     path: ["registry", "serve"],
     summary: "serve an OCI registry from a directory",
     load: async () => (await import("./registry-serve.js")).registryServe,

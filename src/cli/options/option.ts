@@ -5,6 +5,7 @@ export type OptionGroup =
   | "Bundle"
   | "Cleanup"
   | "Server"
+  | "Login"
   | "Registry access"
   | "Output"
   | "Directories";

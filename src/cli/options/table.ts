@@ -1,3 +1,5 @@
+import { loginTable } from "./login-table.js";
+
 /** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
 export const optionTable = {
   repo: {
@@ -16,6 +18,7 @@ export const optionTable = {
     env: ["WERF_FINAL_REPO"],
     description: "repository that gets only final images and bundles",
   },
+  ...loginTable,
   dockerConfig: {
     kind: "text",
     flag: "docker-config",

@@ -180,5 +180,5 @@ function grantKey(repository: RepositoryName, scopes: Scopes): string {
 
 export function loginHint(host: string): string {
   const target = host === "docker.io" ? "" : ` ${host}`;
-  return `log in with \`docker login${target}\` or \`helm registry login${target}\`, as a user who may do this`;
+  return `log in with \`werf cr login${target}\` or \`docker login${target}\`, as a user who may do this`;
 }
