@@ -1,9 +1,9 @@
-import { imageOptions } from "../options/sets.js";
+import { imageOptions, projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
 
 export const build: RunCommand = defineCommand({
   arguments: "[IMAGE...]",
-  options: [...imageOptions, "saveBuildReport", "buildReportPath"],
+  options: [...imageOptions, ...projectOptions, ...registryOptions, "saveBuildReport", "buildReportPath"],
   description: [
     "Builds the images of werf.yaml from the files of the git commit HEAD and publishes them under tags that follow from their content. What is published already is not built again. IMAGE is a name or a pattern (*, or !* to leave out); without any, all final images are built.",
   ],

@@ -1,9 +1,16 @@
-import { imageOptions } from "../options/sets.js";
+import { imageOptions, projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
 
 export const bundlePublish: RunCommand = defineCommand({
   arguments: "[IMAGE...]",
-  options: ["tag", "helmCompatibleChart", "renameChart", ...imageOptions],
+  options: [
+    "tag",
+    "helmCompatibleChart",
+    "renameChart",
+    ...imageOptions,
+    ...projectOptions,
+    ...registryOptions,
+  ],
   description: [
     "Builds what isn't built, and publishes the commit's Helm chart with the addresses and digests of the images in its values. Stock Helm pulls the bundle: by version when the tag is a semantic version, by digest always. The same commit gives the same bytes.",
   ],

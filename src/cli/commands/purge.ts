@@ -1,8 +1,8 @@
-import { deletionOptions } from "../options/sets.js";
+import { deletionOptions, projectOptions, registryOptions } from "../options/sets.js";
 import { defineCommand, type RunCommand } from "./command.js";
 
 export const purge: RunCommand = defineCommand({
-  options: deletionOptions,
+  options: [...deletionOptions, ...projectOptions, ...registryOptions],
   description: [
     "Deletes every stage and record of this project from the repository, whatever git and clusters say. Published bundles with their images stay, and what other projects and other tools put there.",
   ],

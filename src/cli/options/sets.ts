@@ -25,8 +25,6 @@ export const imageOptions = [
   "finalImagesOnly",
   "parallel",
   "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
 ] as const;
 
 /** Of commands that delete from a repository. */
@@ -41,6 +39,4 @@ export const deletionOptions = [
   "logDebug",
   "parallel",
   "parallelTasksLimit",
-  ...projectOptions,
-  ...registryOptions,
 ] as const;
