@@ -13,6 +13,7 @@ const layers = {
   build: ["core", "archive", "oci", "git", "config", "records"],
   bundle: ["core", "archive", "oci", "git", "config", "records"],
   cleanup: ["core", "oci", "git", "config", "records"],
+  "ci-env": ["core"],
   actions: [
     "core",
     "http",
@@ -27,6 +28,7 @@ const layers = {
     "build",
     "bundle",
     "cleanup",
+    "ci-env",
   ],
   cli: [
     "core",
@@ -42,6 +44,7 @@ const layers = {
     "build",
     "bundle",
     "cleanup",
+    "ci-env",
     "actions",
   ],
 };
