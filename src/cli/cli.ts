@@ -2,10 +2,16 @@ import { CommanderError } from "commander";
 import { isWerfError } from "../core/errors.js";
 import type { PlainCommand } from "./commands/command.js";
 import type { CliHost } from "./host.js";
-import { buildProgram, normalizeBooleans } from "./program.js";
+import { buildProgram, findCalled, normalizeBooleans } from "./program.js";
 
 /** Runs one command line. Returns the exit code: 0 done, 1 failed, 2 wrong command line, 130 interrupted. */
 export async function runCli(host: CliHost): Promise<number> {
+  const exitCode = await runCommand(host);
+  if (exitCode !== 0) await tellShell(host);
+  return exitCode;
+}
+
+async function runCommand(host: CliHost): Promise<number> {
   try {
     let exitCode = 0;
     const argv = normalizeBooleans(host.argv);
@@ -24,6 +30,14 @@ export async function runCli(host: CliHost): Promise<number> {
     host.stderr(describeFailure(error, { color: host.colors, debug: false, secrets: noSecrets }));
     return isWerfError(error) ? error.exitCode : 1;
   }
+}
+
+/** A shell that evaluates our output must not go on as if nothing had happened. */
+async function tellShell(host: CliHost): Promise<void> {
+  const command = await findCalled(host.argv)?.load();
+  if (command === undefined || "print" in command) return;
+  const text = command.failureOutput?.(host.argv, host.env);
+  if (text !== undefined && text !== "") host.stdout(text);
 }
 
 function printOf(host: CliHost, command: PlainCommand): number {

@@ -44,11 +44,14 @@ export async function execute(
     signal: host.signal,
     clock: host.clock,
     idleTimeoutMs: host.idleTimeoutMs,
-    emit: print,
+    emit: command.isEvaluated === true ? () => undefined : print,
   });
   secrets = run.secrets;
   try {
-    const output = { line: (text: string) => host.stdout(`${run.secrets.redact(text)}\n`) };
+    const output = {
+      line: (text: string) => host.stdout(`${run.secrets.redact(text)}\n`),
+      verbatim: (text: string) => host.stdout(text),
+    };
     const input = createInput({ stream: () => host.stdin?.(), signal: host.signal, write: host.stderr });
     await command.execute(run, { options, args, input, output, hostPlatform: host.platform });
     return 0;

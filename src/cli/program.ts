@@ -59,7 +59,7 @@ function configure(command: Commander, host: CliHost): Commander {
 }
 
 /** The command that the words before the first flag name; the longest path wins. */
-function findCalled(argv: readonly string[]): CommandEntry | undefined {
+export function findCalled(argv: readonly string[]): CommandEntry | undefined {
   const words = argv.filter((word) => !word.startsWith("-"));
   return commandTable.find(({ path }) => path.every((part, i) => words[i] === part));
 }

@@ -3,10 +3,14 @@ import type { Input } from "../input.js";
 import type { OptionValues } from "../options/resolve.js";
 import type { OptionName } from "../options/table.js";
 
+type Environment = RunContext["env"];
+
 /** Where results go; progress goes to the printers through `run.emit`. */
 export interface Output {
   /** One line on stdout. */
   line(text: string): void;
+  /** As it is, secrets included: what a shell reads, and no person. */
+  verbatim(text: string): void;
 }
 
 export interface CommandCall<N extends OptionName> {
@@ -29,8 +33,12 @@ interface CommandBase<N extends OptionName> {
 
 /** A command that works: what its help says, which options it takes, and what it does. */
 export interface RunCommand<N extends OptionName = OptionName> extends CommandBase<N> {
+  /** A shell evaluates the output: nothing but failures is told beside it. */
+  readonly isEvaluated?: boolean;
+  /** What the shell reads when the command failed, a wrong command line included. */
+  failureOutput?(argv: readonly string[], env: Environment): string;
   /** A registry that is named by an argument or the environment, for `--skip-tls-verify-registry`. */
-  registryOfEnvironment?(args: readonly string[], env: RunContext["env"]): Promise<string | undefined>;
+  registryOfEnvironment?(args: readonly string[], env: Environment): Promise<string | undefined>;
   execute(run: RunContext, call: CommandCall<N>): Promise<void>;
 }
 

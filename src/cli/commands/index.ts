@@ -45,6 +45,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./cr-logout.js")).crLogout,
   },
   {
+    path: ["ci-env"],
+    summary: "make werf's environment of a CI job out of that of the CI system",
+    load: async () => (await import("./ci-env.js")).ciEnv,
+  },
+  {
     path: ["registry", "serve"],
     summary: "serve an OCI registry from a directory",
     load: async () => (await import("./registry-serve.js")).registryServe,

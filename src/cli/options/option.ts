@@ -4,6 +4,7 @@ export type OptionGroup =
   | "Build"
   | "Bundle"
   | "Cleanup"
+  | "CI"
   | "Server"
   | "Login"
   | "Registry access"

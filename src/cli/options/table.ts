@@ -1,3 +1,4 @@
+import { ciEnvTable } from "./ci-env-table.js";
 import { loginTable } from "./login-table.js";
 
 /** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
@@ -276,6 +277,7 @@ export const optionTable = {
     default: false,
     description: "exit with 1 when the registry refused to delete something",
   },
+  ...ciEnvTable,
   listen: {
     kind: "text",
     flag: "listen",

@@ -1,0 +1,53 @@
+/** Options of `werf ci-env`; a part of the table. */
+export const ciEnvTable = {
+  asFile: {
+    kind: "boolean",
+    flag: "as-file",
+    group: "CI",
+    env: ["WERF_AS_FILE"],
+    default: false,
+    description: "write the script to a file and print its path",
+  },
+  asEnvFile: {
+    kind: "boolean",
+    flag: "as-env-file",
+    group: "CI",
+    env: ["WERF_AS_ENV_FILE"],
+    default: false,
+    description: "write NAME=value lines to a file, as docker's --env-file takes them",
+  },
+  outputFilePath: {
+    kind: "text",
+    flag: "output-file-path",
+    short: "o",
+    placeholder: "FILE",
+    group: "CI",
+    env: ["WERF_OUTPUT_FILE_PATH"],
+    description: "the file of --as-file or --as-env-file; nothing is printed then",
+  },
+  shell: {
+    kind: "text",
+    flag: "shell",
+    placeholder: "NAME",
+    group: "CI",
+    env: ["WERF_SHELL"],
+    default: "default",
+    description: "default (sh), bash, powershell or cmdexe",
+  },
+  loginToRegistry: {
+    kind: "boolean",
+    flag: "login-to-registry",
+    group: "CI",
+    env: ["WERF_LOGIN_TO_REGISTRY"],
+    default: true,
+    description: "log in to the CI system's registry with the token of the job",
+  },
+  useDockerAuthConfig: {
+    kind: "boolean",
+    flag: "use-docker-auth-config",
+    group: "CI",
+    env: ["WERF_USE_DOCKER_AUTH_CONFIG"],
+    default: false,
+    description: "start from $DOCKER_AUTH_CONFIG instead of the user's Docker config",
+  },
+} as const;
