@@ -1,5 +1,6 @@
 import type { CleanupConfig } from "../config/model.js";
 import { WerfError } from "../core/errors.js";
+import { commitKey } from "../records/tags.js";
 import { type CleanupFacts, recordsOf, repositoriesOf } from "./facts.js";
 import type { PlanLine, PlanStop } from "./plan.js";
 import { otherProject } from "./stage-decisions.js";
@@ -74,6 +75,28 @@ export function unreadableBundles(facts: CleanupFacts): PlanStop[] {
       hint: "its images can't be told from unneeded ones; publish it again, or remove the tag if nobody needs it",
     })),
   );
+}
+
+/** Git knows none of the commits that images were recorded for: probably it is another repository's history. */
+export function strangeHistory(
+  facts: CleanupFacts,
+  config: CleanupConfig,
+  lines: readonly PlanLine[],
+  maxDelete: MaxDelete | undefined,
+): PlanStop[] {
+  const { snapshot, address } = recordsOf(facts).repository;
+  const goes = lines.some(({ type, decision }) => stageTypes.has(type) && decision === "delete");
+  if (config.disableGitHistoryBasedPolicy || maxDelete !== undefined || !goes) return [];
+  if (facts.git === undefined || snapshot.imageMetadata.length === 0) return [];
+  const known = new Set([...facts.git.commits.keys()].map(commitKey));
+  if (snapshot.imageMetadata.some(({ commit }) => known.has(commit))) return [];
+  return [
+    {
+      code: "cleanup/strange-history",
+      message: `no branch and no tag has any of the commits that images in ${address} were built from`,
+      hint: "check that this is the project's own clone; if all those commits are really gone, allow it with --max-delete",
+    },
+  ];
 }
 
 /** More than most of the stages would go: somebody has to say that this is meant. */

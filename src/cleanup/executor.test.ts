@@ -203,6 +203,7 @@ describe("SAFETY 10: listings that disagree", () => {
 
 describe("SAFETY 11: what is to be deleted is asked for just before", () => {
   it("and left alone, with all that hangs on it, when it moved", async () => {
+    await world.meta("head", await world.stage("kept"));
     const gone = await world.stage("gone");
     const meta = await world.meta("elsewhere", gone);
     const planned = await world.gather();

@@ -322,6 +322,17 @@ describe("SAFETY 9: no evidence never means delete all", () => {
     expect(planCleanup(facts, cleanupConfig).stops.map(({ code }) => code)).toEqual(["cleanup/no-workloads"]);
   });
 
+  it("stops when git knows none of the commits that were recorded, unless that was allowed", () => {
+    const world = shop();
+    world.primary.tags.clear();
+    world.primary.meta("app", "elsewhere", world.primary.stage("a"));
+    expect(plan(world).stops.map(({ code }) => code)).toEqual(["cleanup/strange-history"]);
+    expect(plan(world, {}, { maxDelete: { kind: "count", count: 1 } }).stops).toEqual([]);
+    expect(plan(world, { disableGitHistoryBasedPolicy: true }).stops).toEqual([]);
+    world.primary.meta("app", "head", world.primary.stage("b"));
+    expect(plan(world).stops).toEqual([]);
+  });
+
   it("stops when more than 20 and more than 60% of the stages would go, unless that was allowed", () => {
     const world = shop();
     for (let n = 0; n < 21; n++) world.primary.stage(`s${n}`);

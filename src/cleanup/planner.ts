@@ -1,7 +1,7 @@
 import type { CleanupConfig } from "../config/model.js";
 import type { Digest } from "../oci/digest.js";
 import { type Condemned, condemn } from "./deletion-units.js";
-import { type MaxDelete, missingEvidence, tooMany, unreadableBundles } from "./evidence.js";
+import { type MaxDelete, missingEvidence, strangeHistory, tooMany, unreadableBundles } from "./evidence.js";
 import { type CleanupFacts, type RepositoryFacts, recordsOf, repositoriesOf } from "./facts.js";
 import type { Plan, PlanLine, PlanStep } from "./plan.js";
 import { PlanBuilder } from "./plan-builder.js";
@@ -42,7 +42,11 @@ export function planCleanup(facts: CleanupFacts, config: CleanupConfig, options:
   const finalRepoStrict = options.finalRepoStrict ?? false;
   const graceMs = graceHours * hourMs;
   const plan = build({ facts, protections, kind: "cleanup", finalRepoStrict }, { gitHits: hits, graceMs });
-  const stops = [...missingEvidence(facts, config), ...tooMany(plan.lines, options.maxDelete)];
+  const stops = [
+    ...missingEvidence(facts, config),
+    ...strangeHistory(facts, config, plan.lines, options.maxDelete),
+    ...tooMany(plan.lines, options.maxDelete),
+  ];
   return { ...plan, stops };
 }
 
