@@ -1,10 +1,18 @@
-import { open, stat } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { pipeline, type Readable } from "node:stream";
 import { WerfError } from "../../core/errors.js";
 import type { BodySource } from "../../core/http.js";
 import { algorithmOf, type Digest, VerifyStream } from "../../oci/digest.js";
 import type { BlobStat, BlobWrite } from "../../oci/store.js";
-import { exists, orMissing, removeFile, type Staging } from "./files.js";
+import {
+  orMissing,
+  removeFile,
+  removeTaken,
+  renew,
+  restoreTaken,
+  type Staging,
+  statRestoring,
+} from "./files.js";
 import type { RepositoryLayout, RootLayout } from "./layout.js";
 import { StagedBlob } from "./staged-blob.js";
 
@@ -30,12 +38,23 @@ export class BlobFiles {
   }
 
   async stat(digest: Digest): Promise<BlobStat> {
-    const found = await orMissing(stat(this.path(digest)));
+    const found = await statRestoring(this.path(digest));
     return found === undefined ? { kind: "missing" } : { kind: "present", size: found.size };
   }
 
+  async open(digest: Digest): Promise<FileHandle | undefined> {
+    const handle = await orMissing(open(this.path(digest)));
+    if (handle !== undefined || !(await restoreTaken(this.path(digest)))) return handle;
+    return orMissing(open(this.path(digest)));
+  }
+
+  /** Somebody counts on this blob from now on: pruning lets it be as long as a new one. */
+  renew(digest: Digest): Promise<void> {
+    return renew(this.path(digest));
+  }
+
   async read(blob: { readonly digest: Digest; readonly size?: number }): Promise<Readable> {
-    const handle = await orMissing(open(this.path(blob.digest)));
+    const handle = await this.open(blob.digest);
     if (handle === undefined) {
       throw new WerfError("oci/blob-missing", `${this.#address} has no blob ${blob.digest}`);
     }
@@ -50,7 +69,10 @@ export class BlobFiles {
   ): Promise<BlobWrite> {
     const have = await this.stat(blob.digest);
     // Another size is a file that was cut off by a crash: it is written again.
-    if (have.kind === "present" && have.size === blob.size) return { kind: "exists" };
+    if (have.kind === "present" && have.size === blob.size) {
+      await this.renew(blob.digest);
+      return { kind: "exists" };
+    }
     const staged = await StagedBlob.create(this.#staging, algorithmOf(blob.digest));
     try {
       await staged.append(
@@ -78,18 +100,21 @@ export class BlobFiles {
     // Another process may prune the content before it has a second name: the staged file is the same.
     const linked = await orMissing(this.#staging.link(content, this.path(digest)).then(() => true));
     if (!linked) await this.#staging.link(staged.path, this.path(digest));
+    // It may have been here, and old.
+    await this.renew(digest);
   }
 
   /** Takes a blob over from another repository of the root. */
   async mount(digest: Digest, from: BlobFiles): Promise<boolean> {
-    if (!(await exists(from.path(digest)))) return false;
-    return (
-      (await orMissing(this.#staging.link(from.path(digest), this.path(digest)).then(() => true))) ?? false
-    );
+    if ((await from.stat(digest)).kind === "missing") return false;
+    const linked = await orMissing(this.#staging.link(from.path(digest), this.path(digest)).then(() => true));
+    if (linked) await this.renew(digest);
+    return linked ?? false;
   }
 
   /** Removes it from this repository; false when it wasn't there. */
-  remove(digest: Digest): Promise<boolean> {
-    return removeFile(this.path(digest));
+  async remove(digest: Digest): Promise<boolean> {
+    const [removed, taken] = [await removeFile(this.path(digest)), await removeTaken(this.path(digest))];
+    return removed || taken;
   }
 }

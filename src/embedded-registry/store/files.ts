@@ -1,5 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Whether the error is one of these of the operating system. */
@@ -33,6 +45,62 @@ export function readSmall(path: string): Promise<string | undefined> {
 /** Removes a file; false when it wasn't there. */
 export async function removeFile(path: string): Promise<boolean> {
   return (await orMissing(unlink(path).then(() => true))) ?? false;
+}
+
+const takenSuffix = ".taken";
+
+/** Where a file lies that was taken away. */
+export function takenPath(path: string): string {
+  return path + takenSuffix;
+}
+
+/**
+ * Takes a file away, so that it isn't seen any more; whoever asks for it gets it back (`restoreTaken`). False when there
+ * was none.
+ */
+export async function take(path: string): Promise<boolean> {
+  return (await orMissing(rename(path, takenPath(path)).then(() => true))) ?? false;
+}
+
+/** Brings back what was taken away, unless it was written once more meanwhile; false when nothing was, or no longer is. */
+export async function restoreTaken(path: string): Promise<boolean> {
+  const taken = takenPath(path);
+  try {
+    await link(taken, path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) return false;
+    if (!isErrno(error, "EEXIST")) return (await orMissing(rename(taken, path).then(() => true))) ?? false;
+  }
+  await removeFile(taken);
+  return true;
+}
+
+/** Removes for good what was taken away; false when it was brought back. */
+export function removeTaken(path: string): Promise<boolean> {
+  return removeFile(takenPath(path));
+}
+
+/** The name of a file that was taken away; undefined for others. */
+export function nameOfTaken(name: string): string | undefined {
+  return name.endsWith(takenSuffix) ? name.slice(0, -takenSuffix.length) : undefined;
+}
+
+/** `stat`, which brings back what was taken away. */
+export async function statRestoring(path: string): Promise<Stats | undefined> {
+  const found = await orMissing(stat(path));
+  if (found !== undefined || !(await restoreTaken(path))) return found;
+  return orMissing(stat(path));
+}
+
+/** Counts as new for pruning again: the time of the last change of status, and nothing else, is now. */
+export async function renew(path: string): Promise<void> {
+  try {
+    const found = await statRestoring(path);
+    if (found !== undefined) await chmod(path, found.mode & 0o7777);
+  } catch (error) {
+    // Whose root is read-only prunes nothing either.
+    if (!isErrno(error, "ENOENT", "EROFS", "EPERM", "EACCES")) throw error;
+  }
 }
 
 /** Runs `write`, and once its directory was missing, makes that and runs it again: directories come with their first file. */

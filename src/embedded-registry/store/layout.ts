@@ -13,6 +13,7 @@ import { checkDigest, checkRepositoryName, checkTag, tagFileName } from "./names
  *                     _tagged/<2 hex>/<32 hex>!<tag>   empty: the tag once pointed to a digest that begins so
  *                     _referrers/<alg>/<hex>/<alg>-<hex>   descriptor of a manifest with that subject
  * ```
+ * A blob or manifest that pruning has taken away, and not removed yet, has `.taken` after its name.
  * No part of a repository's name begins with `_`, so the two never meet.
  */
 export class RootLayout {

@@ -1,10 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WerfError } from "../../core/errors.js";
 import { algorithmOf, type Digest, digestOf, isDigest } from "../../oci/digest.js";
 import type { RawManifest } from "../../oci/manifest.js";
 import type { BoundedCache } from "./bounded-cache.js";
-import { exists, namesIn, orMissing, removeFile, type Staging } from "./files.js";
+import { namesIn, orMissing, removeFile, removeTaken, renew, type Staging, statRestoring } from "./files.js";
 import { digestAlgorithms, type RepositoryLayout } from "./layout.js";
 
 /** A manifest in memory, and which file it was: another inode or time is another file. */
@@ -37,14 +37,19 @@ export class ManifestFiles {
     return (await Promise.all(found)).flat();
   }
 
-  has(digest: Digest): Promise<boolean> {
-    return exists(this.#layout.manifest(digest));
+  async has(digest: Digest): Promise<boolean> {
+    return (await statRestoring(this.#layout.manifest(digest))) !== undefined;
+  }
+
+  /** Somebody counts on this manifest from now on: pruning lets it be as long as a new one. */
+  renew(digest: Digest): Promise<void> {
+    return renew(this.#layout.manifest(digest));
   }
 
   /** @throws WerfError `oci/digest-mismatch` when the file was damaged */
   async read(digest: Digest): Promise<RawManifest | undefined> {
     const path = this.#layout.manifest(digest);
-    const found = await orMissing(stat(path));
+    const found = await statRestoring(path);
     if (found === undefined) {
       this.#cache.delete(path);
       return undefined;
@@ -67,7 +72,10 @@ export class ManifestFiles {
       );
     }
     const have = await this.read(manifest.digest).catch(() => undefined);
-    if (have?.mediaType === manifest.mediaType) return;
+    if (have?.mediaType === manifest.mediaType) {
+      await this.renew(manifest.digest);
+      return;
+    }
     await this.#staging.writeFile(
       this.#layout.manifest(manifest.digest),
       `${manifest.mediaType}\n`,
@@ -76,10 +84,11 @@ export class ManifestFiles {
   }
 
   /** False when there was none. */
-  remove(digest: Digest): Promise<boolean> {
+  async remove(digest: Digest): Promise<boolean> {
     const path = this.#layout.manifest(digest);
     this.#cache.delete(path);
-    return removeFile(path);
+    const [removed, taken] = [await removeFile(path), await removeTaken(path)];
+    return removed || taken;
   }
 }
 

@@ -88,8 +88,11 @@ export class EmbeddedRepository implements Store {
     return false;
   }
 
-  statBlob(digest: Digest): Promise<BlobStat> {
-    return this.blobs.stat(digest);
+  /** Who asks may list the blob in a manifest without writing it again: so it counts as new. */
+  async statBlob(digest: Digest): Promise<BlobStat> {
+    const found = await this.blobs.stat(digest);
+    if (found.kind === "present") await this.blobs.renew(digest);
+    return found;
   }
 
   readBlob(blob: { readonly digest: Digest; readonly size?: number }): Promise<Readable> {
@@ -108,8 +111,10 @@ export class EmbeddedRepository implements Store {
     return this.blobs.mount(blob.digest, from.blobs);
   }
 
+  /** Who asks may list the manifest in an index without writing it again: so it counts as new. */
   async statManifest(reference: ManifestReference): Promise<ManifestStat> {
     const manifest = await this.#find(reference);
+    if (manifest !== undefined) await this.#manifests.renew(manifest.digest);
     return manifest === undefined
       ? { kind: "missing" }
       : { kind: "present", descriptor: descriptorOf(manifest) };
@@ -172,10 +177,15 @@ export class EmbeddedRepository implements Store {
       const asManifest = manifest.kind === "index" && (await this.#manifests.has(child.digest));
       // BuildKit's cache is an index of layers.
       const mayBeBlob = manifest.kind === "image" || !isManifestType(child.mediaType);
-      const found = asManifest || (mayBeBlob && (await this.statBlob(child.digest)).kind === "present");
+      const found = asManifest || (mayBeBlob && (await this.blobs.stat(child.digest)).kind === "present");
       if (!found) missing.push(child.digest);
     }
     return missing;
+  }
+
+  /** As for `statManifest`. */
+  renewManifest(digest: Digest): Promise<void> {
+    return this.#manifests.renew(digest);
   }
 
   /** Digests of all manifests, tagged or not. */

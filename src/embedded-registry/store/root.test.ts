@@ -130,7 +130,7 @@ describe("pruning", () => {
     const unused = await put(a, "unused");
     const usedElsewhere = await put(a, "layer of b");
     await b.writeManifest(await imageOf(b, "layer of b"));
-    expect(await root.prune(later())).toEqual({ blobs: 1, bytes: 6 });
+    expect(await root.prune(later())).toEqual({ manifests: 0, blobs: 1, bytes: 6 });
     expect(await a.statBlob(unused.digest)).toEqual({ kind: "missing" });
     expect(await a.statBlob(usedElsewhere.digest)).toEqual({ kind: "missing" });
     expect(await b.statBlob(usedElsewhere.digest)).toMatchObject({ kind: "present" });
@@ -142,7 +142,7 @@ describe("pruning", () => {
     const repository = root.repository("a");
     const image = await imageOf(repository, "x");
     await repository.writeManifest(image, "v1");
-    expect(await root.prune(later())).toEqual({ blobs: 0, bytes: 0 });
+    expect(await root.prune(later())).toEqual({ manifests: 0, blobs: 0, bytes: 0 });
     await repository.deleteManifest(image.digest);
     expect(await root.prune(later())).toMatchObject({ blobs: 2 });
   });
@@ -150,7 +150,7 @@ describe("pruning", () => {
   test("what came since stays, for a manifest that is still to come", async () => {
     const repository = root.repository("a");
     const image = await imageOf(repository, "x");
-    expect(await root.prune(new Date(Date.now() - 60_000))).toEqual({ blobs: 0, bytes: 0 });
+    expect(await root.prune(new Date(Date.now() - 60_000))).toEqual({ manifests: 0, blobs: 0, bytes: 0 });
     await repository.writeManifest(image, "v1");
   });
 

@@ -1,10 +1,11 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Digest } from "../../oci/digest.js";
 import { BoundedCache } from "./bounded-cache.js";
 import { orMissing, Staging } from "./files.js";
 import { RootLayout, repositoryMarks } from "./layout.js";
 import type { CachedManifest } from "./manifest-files.js";
-import { type PruneResult, pruneContent, pruneRepository } from "./prune.js";
+import { Ages, type PruneOptions, type PruneResult, pruneContent, pruneRepository } from "./prune.js";
 import { EmbeddedRepository } from "./repository.js";
 
 export interface RegistryRootOptions {
@@ -28,10 +29,11 @@ export interface RegistryRoot {
   /** Names of the repositories that something was written to, sorted. */
   listRepositories(): Promise<string[]>;
   /**
-   * Removes the blobs that no manifest of their repository lists and that came before `unusedSince`, and the content
-   * that no repository has any more. Safe beside writers: who writes a manifest whose blob goes is told so.
+   * Removes the blobs that no manifest of their repository lists and that came, or were asked for, before
+   * `unusedSince`, and the content that no repository has any more. Safe beside writers: who writes a manifest whose
+   * blob goes is told so.
    */
-  prune(unusedSince: Date): Promise<PruneResult>;
+  prune(unusedSince: Date, options?: PruneOptions): Promise<PruneResult>;
   /** Removes unfinished files that nobody has written to since `before`. */
   sweepStaging(before: Date): Promise<void>;
 }
@@ -50,11 +52,17 @@ export function openRegistryRoot(directory: string, options: RegistryRootOptions
     staging,
     repository,
     listRepositories,
-    async prune(unusedSince) {
+    async prune(unusedSince, options = {}) {
+      const ages = new Ages(unusedSince);
+      const leaving = new Map<Digest, number>();
+      let manifests = 0;
       for (const name of await listRepositories()) {
-        await pruneRepository(repository(name), layout.repository(name), staging, unusedSince);
+        const removed = await pruneRepository(repository(name), layout.repository(name), ages, options);
+        manifests += removed.manifests;
+        if (!options.dryRun) continue;
+        for (const digest of removed.blobs) leaving.set(digest, (leaving.get(digest) ?? 0) + 1);
       }
-      return pruneContent(layout);
+      return { manifests, ...(await pruneContent(layout, options, leaving)) };
     },
     sweepStaging: (before) => staging.sweep(before),
   };

@@ -78,6 +78,19 @@ export class TagFiles {
     }
   }
 
+  /** Removes the hints for a manifest that has gone; a tag that is written meanwhile keeps its own. */
+  async dropHints(digest: Digest): Promise<void> {
+    const { directory, prefix } = this.#layout.hints(digest);
+    for (const name of await namesIn(directory)) {
+      const tag = name.startsWith(prefix) ? tagOfFileName(name.slice(prefix.length)) : undefined;
+      if (tag === undefined) continue;
+      const hint = this.#layout.hint(digest, tag);
+      await removeFile(hint);
+      // Who writes the tag looks for the hint after that: so one of the two sees the other.
+      if ((await this.resolve(tag)) === digest) await touch(hint);
+    }
+  }
+
   /** Takes the tag away before looking at it: a tag that another process moves in this moment is put back, not lost. */
   async #removeIf(tag: string, digest: Digest): Promise<void> {
     if ((await this.resolve(tag)) !== digest) return;
