@@ -16,6 +16,7 @@ export type ProtocolCode =
   | "PAGINATION_NUMBER_INVALID"
   | "SIZE_INVALID"
   | "TOOMANYREQUESTS"
+  | "UNAUTHORIZED"
   | "UNKNOWN"
   | "UNSUPPORTED";
 

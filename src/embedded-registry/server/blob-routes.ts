@@ -1,6 +1,4 @@
-import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { orMissing } from "../store/files.js";
 import { ProtocolError, send } from "./answer.js";
 import { type Exchange, matchesEtag, notFound, wantDigest } from "./exchange.js";
 import { type RangeRequest, readRange } from "./range.js";
@@ -15,9 +13,11 @@ export async function getBlob(exchange: Exchange, route: RouteOf<"blob">): Promi
   const { request, response, service } = exchange;
   const digest = wantDigest(route.digest);
   const repository = service.root.repository(route.name);
-  const handle = await orMissing(open(repository.blobs.path(digest)));
+  const handle = await repository.blobs.open(digest);
   if (handle === undefined) throw await notFound(repository, "BLOB_UNKNOWN", { digest });
   try {
+    // Who asks so may list it in a manifest next.
+    if (request.method === "HEAD" && !service.readOnly) await repository.blobs.renew(digest);
     const { size } = await handle.stat();
     const etag = `"${digest}"`;
     const headers = {

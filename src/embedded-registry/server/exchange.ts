@@ -4,6 +4,7 @@ import { isTag } from "../../oci/reference.js";
 import type { EmbeddedRepository } from "../store/repository.js";
 import type { RegistryRoot } from "../store/root.js";
 import { ProtocolError } from "./answer.js";
+import type { Metrics } from "./metrics.js";
 import type { SortedTags } from "./sorted-tags.js";
 import type { UploadSessions } from "./upload-sessions.js";
 
@@ -14,6 +15,8 @@ export interface Service {
   readonly sortedTags: SortedTags;
   readonly maxManifestBytes: number;
   readonly maxBlobBytes: number;
+  readonly readOnly: boolean;
+  readonly metrics: Metrics;
 }
 
 /** One request and its answer. */

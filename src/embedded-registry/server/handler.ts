@@ -13,7 +13,10 @@ import { deleteBlob, getBlob } from "./blob-routes.js";
 import type { Exchange, Service } from "./exchange.js";
 import { listCatalog, listReferrers, listTags } from "./list-routes.js";
 import { deleteManifest, getManifest, putManifest } from "./manifest-routes.js";
-import { type Route, type RouteOf, routeOf } from "./route.js";
+import type { Observation } from "./metrics.js";
+import { getHealth, getMetrics } from "./operator-routes.js";
+import type { PasswordFile } from "./password-file.js";
+import { healthPath, type Route, type RouteOf, routeOf } from "./route.js";
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./upload-routes.js";
 
 type Handler<K extends Route["kind"]> = (exchange: Exchange, route: RouteOf<K>) => Promise<void>;
@@ -21,6 +24,8 @@ type Methods<K extends Route["kind"]> = Readonly<Record<string, Handler<K>>>;
 
 /** The whole API: what can be done where. */
 const api: { readonly [K in Route["kind"]]: Methods<K> } = {
+  health: { GET: getHealth, HEAD: getHealth },
+  metrics: { GET: getMetrics, HEAD: getMetrics },
   base: { GET: ping, HEAD: ping },
   catalog: { GET: listCatalog, HEAD: listCatalog },
   blob: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob },
@@ -41,7 +46,8 @@ function ping({ response }: Exchange): Promise<void> {
 
 export interface HandlerOptions {
   readonly service: Service;
-  readonly readOnly: boolean;
+  /** Lets in who is known; absent: everybody. */
+  readonly users?: PasswordFile;
   readonly emit: (event: WerfEvent) => void;
 }
 
@@ -53,8 +59,9 @@ export async function handle(
 ): Promise<void> {
   response.setHeader("docker-distribution-api-version", "registry/2.0");
   response.setHeader("x-content-type-options", "nosniff");
+  const observation = options.service.metrics.observe(request, response);
   try {
-    await dispatch(request, response, options);
+    await dispatch(request, response, options, observation);
   } catch (error) {
     // The client has gone, or already has the beginning of another answer: it learns of the rest by the lost connection.
     if (response.headersSent || request.errored || response.destroyed) {
@@ -76,20 +83,24 @@ async function dispatch(
   request: IncomingMessage,
   response: ServerResponse,
   options: HandlerOptions,
+  observation: Observation,
 ): Promise<void> {
   const target = request.url ?? "";
   const mark = target.indexOf("?");
   const path = mark === -1 ? target : target.slice(0, mark);
+  // Asked first, so that nobody else learns even which paths there are.
+  if (path !== healthPath) await options.users?.authenticate(request);
   const route = routeOf(path);
+  observation.route = route?.kind ?? "unknown";
   if (route === undefined) {
     send(response, 404, { "content-type": "text/plain" }, Buffer.from("404: not a path of /v2/\n"));
     return;
   }
   const method = request.method ?? "";
-  const methods = Object.keys(api[route.kind]).filter((m) => !options.readOnly || reading.includes(m));
+  const { readOnly } = options.service;
+  const methods = Object.keys(api[route.kind]).filter((m) => !readOnly || reading.includes(m));
   if (!methods.includes(method)) {
-    const why =
-      options.readOnly && method in api[route.kind] ? "the registry is read-only" : `no ${method} here`;
+    const why = readOnly && method in api[route.kind] ? "the registry is read-only" : `no ${method} here`;
     throw new ProtocolError(405, "UNSUPPORTED", why, { headers: { allow: methods.join(", ") } });
   }
   const query = new URLSearchParams(mark === -1 ? "" : target.slice(mark + 1));

@@ -17,6 +17,8 @@ export async function getManifest(exchange: Exchange, route: RouteOf<"manifest">
     throw await notFound(repository, "MANIFEST_UNKNOWN", { reference: route.reference.slice(0, 200) });
   }
   const { bytes, digest, mediaType } = found.manifest;
+  // Who asks so may list it in an index next.
+  if (request.method === "HEAD" && !service.readOnly) await repository.renewManifest(digest);
   const etag = `"${digest}"`;
   const headers = { "content-type": mediaType, "docker-content-digest": digest, etag };
   if (matchesEtag(request, etag)) send(response, 304, headers);

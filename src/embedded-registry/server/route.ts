@@ -3,6 +3,8 @@ import { ProtocolError } from "./answer.js";
 
 /** What a path of the distribution API names; `reference`, `digest` and `id` are not checked yet. */
 export type Route =
+  | { readonly kind: "health" }
+  | { readonly kind: "metrics" }
   | { readonly kind: "base" }
   | { readonly kind: "catalog" }
   | { readonly kind: "blob"; readonly name: string; readonly digest: string }
@@ -13,6 +15,9 @@ export type Route =
   | { readonly kind: "referrers"; readonly name: string; readonly digest: string };
 
 export type RouteOf<K extends Route["kind"]> = Extract<Route, { kind: K }>;
+
+/** The one path that asks for no password: whoever runs the server looks whether it is alive. */
+export const healthPath = "/healthz";
 
 /** Read from the end, because `blobs`, `manifests` and `tags` may be parts of a name; the first that fits counts. */
 const patterns: readonly (readonly [RegExp, (name: string, last: string) => Route])[] = [
@@ -29,6 +34,8 @@ const patterns: readonly (readonly [RegExp, (name: string, last: string) => Rout
  * @throws ProtocolError NAME_INVALID
  */
 export function routeOf(path: string): Route | undefined {
+  if (path === healthPath) return { kind: "health" };
+  if (path === "/metrics") return { kind: "metrics" };
   if (path === "/v2" || path === "/v2/") return { kind: "base" };
   if (path === "/v2/_catalog") return { kind: "catalog" };
   if (!path.startsWith("/v2/")) return undefined;

@@ -1,14 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { WerfError } from "../../core/errors.js";
+import { messageOf, WerfError } from "../../core/errors.js";
 import type { WerfEvent } from "../../core/events.js";
 import type { Clock } from "../../core/run-context.js";
 import { maxManifestBytes } from "../../oci/manifest.js";
 import { openRegistryRoot, type RegistryRoot } from "../store/root.js";
 import type { Service } from "./exchange.js";
 import { handle } from "./handler.js";
+import { Metrics } from "./metrics.js";
+import { PasswordFile } from "./password-file.js";
 import { SortedTags } from "./sorted-tags.js";
-import { UploadSessions } from "./upload-sessions.js";
+import { maxUploads, UploadSessions } from "./upload-sessions.js";
 
 export interface OpenRegistryOptions {
   /** The directory of the registry; made when first written to. */
@@ -20,6 +23,10 @@ export interface OpenRegistryOptions {
   readonly maxManifestBytes?: number;
   /** Default: no limit. */
   readonly maxBlobBytes?: number;
+  /** How many uploads may be under way at once. Default and upper bound: 2000. */
+  readonly maxUploads?: number;
+  /** File of users and bcrypt hashes, as `htpasswd -B` writes it; who isn't in it gets nothing. Default: no passwords. */
+  readonly htpasswd?: string;
   /** How long an unfinished upload waits for its next request, in milliseconds. Default: an hour. */
   readonly uploadExpiryMs?: number;
   /** Whether to force files to the disk. Default true. */
@@ -29,6 +36,8 @@ export interface OpenRegistryOptions {
 export interface RegistryOptions extends OpenRegistryOptions {
   /** Port 0: a free one. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** PEM: the certificate with its chain, and its key. Absent: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Closes the server when it aborts. */
   readonly signal: AbortSignal;
 }
@@ -56,41 +65,59 @@ export interface RunningRegistry {
 const hourMs = 3_600_000;
 const idleMs = 5 * 60_000;
 const closingMs = 10_000;
+const sweepMs = 60_000;
 
+/** @throws WerfError `embedded-registry/htpasswd-invalid` */
 export async function openRegistry(options: OpenRegistryOptions): Promise<OpenRegistry> {
+  const users =
+    options.htpasswd === undefined ? undefined : await PasswordFile.open(options.htpasswd, options.emit);
   const root = openRegistryRoot(options.root, { durable: options.durable ?? true });
+  const readOnly = options.readOnly ?? false;
+  const expiryMs = options.uploadExpiryMs ?? hourMs;
+  const limit = Math.min(options.maxUploads ?? maxUploads, maxUploads);
   // What a server that was killed has left; an upload of another process is never a day old.
-  await root.sweepStaging(new Date(options.clock.now().getTime() - 24 * hourMs));
+  if (!readOnly) await root.sweepStaging(new Date(options.clock.now().getTime() - 24 * hourMs));
   const service: Service = {
     root,
-    uploads: new UploadSessions(root.staging, options.clock, options.uploadExpiryMs ?? hourMs),
+    uploads: new UploadSessions(root.staging, options.clock, expiryMs, limit),
     sortedTags: new SortedTags(options.clock),
     maxManifestBytes: Math.min(options.maxManifestBytes ?? maxManifestBytes, maxManifestBytes),
     maxBlobBytes: options.maxBlobBytes ?? Number.POSITIVE_INFINITY,
+    readOnly,
+    metrics: new Metrics(),
   };
-  const handlerOptions = { service, readOnly: options.readOnly ?? false, emit: options.emit };
+  // Abandoned uploads give their room back also when no other comes.
+  const sweeping = setInterval(
+    () => void service.uploads.sweep().catch(() => undefined),
+    Math.min(expiryMs, sweepMs),
+  );
+  sweeping.unref();
+  const handlerOptions = { service, emit: options.emit, ...(users === undefined ? {} : { users }) };
   return {
     root,
     handle: (request, response) => handle(request, response, handlerOptions),
-    close: () => service.uploads.close(),
+    close() {
+      clearInterval(sweeping);
+      return service.uploads.close();
+    },
   };
 }
 
 /**
  * Serves a directory by the OCI distribution specification 1.1 (all of end-1 to end-13, deletion of tags, manifests and
- * blobs, the referrers API), and `_catalog`. There is no authentication.
- * @throws WerfError `embedded-registry/listen-failed`
+ * blobs, the referrers API), `_catalog`, and for operators `/healthz` and `/metrics`.
+ * @throws WerfError `embedded-registry/listen-failed`, `embedded-registry/tls-invalid`, `embedded-registry/htpasswd-invalid`
  */
 export async function startRegistry(options: RegistryOptions): Promise<RunningRegistry> {
+  const server = createServerFor(options);
   const registry = await openRegistry(options);
-  // A large blob takes as long as it takes: there is no limit to a request, only to its headers.
-  const server = createServer(
-    { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 60_000, highWaterMark: 1024 * 1024 },
-    (request, response) => void registry.handle(request, response),
-  );
+  server.on("request", (request, response) => void registry.handle(request, response));
   // Whoever has gone without a word doesn't hold an upload for ever.
   server.setTimeout(idleMs);
-  const host = await listen(server, options.listen);
+  const host = await listen(server, options.listen).catch(async (error: unknown) => {
+    await registry.close();
+    throw error;
+  });
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= stop(server).then(() => registry.close());
@@ -98,7 +125,32 @@ export async function startRegistry(options: RegistryOptions): Promise<RunningRe
   };
   if (options.signal.aborted) await close();
   else options.signal.addEventListener("abort", () => void close(), { once: true });
-  return { url: `http://${host}`, host, root: registry.root, close };
+  return {
+    url: `${options.tls === undefined ? "http" : "https"}://${host}`,
+    host,
+    root: registry.root,
+    close,
+  };
+}
+
+function createServerFor({ tls }: RegistryOptions): Server {
+  // A large blob takes as long as it takes: there is no limit to a request, only to its headers.
+  const settings = {
+    requestTimeout: 0,
+    headersTimeout: 60_000,
+    keepAliveTimeout: 60_000,
+    highWaterMark: 1024 * 1024,
+  };
+  if (tls === undefined) return createServer(settings);
+  try {
+    return createTlsServer({ ...settings, ...tls });
+  } catch (cause) {
+    throw new WerfError(
+      "embedded-registry/tls-invalid",
+      `the certificate or its key is no good: ${messageOf(cause)}`,
+      { cause, hint: "both are PEM, the key without a passphrase, and the one that the certificate is for" },
+    );
+  }
 }
 
 async function listen(server: Server, where: RegistryOptions["listen"]): Promise<string> {
@@ -122,9 +174,12 @@ async function listen(server: Server, where: RegistryOptions["listen"]): Promise
 
 async function stop(server: Server): Promise<void> {
   const cutOff = setTimeout(() => server.closeAllConnections(), closingMs);
+  // A connection that is kept alive after the answer that was under way.
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
     server.closeIdleConnections();
   });
   clearTimeout(cutOff);
+  clearInterval(idle);
 }

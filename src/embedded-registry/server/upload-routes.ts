@@ -19,7 +19,8 @@ export async function postUpload(exchange: Exchange, route: RouteOf<"uploads">):
       return;
     }
   } else if (query.has("digest")) {
-    await putAtOnce(exchange, repository, wantDigest(query.get("digest")));
+    const digest = wantDigest(query.get("digest"));
+    await service.uploads.atOnce(() => putAtOnce(exchange, repository, digest));
     return;
   }
   const algorithm = query.get("digest-algorithm") === "sha512" ? "sha512" : "sha256";

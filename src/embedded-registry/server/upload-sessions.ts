@@ -5,7 +5,8 @@ import type { Staging } from "../store/files.js";
 import { StagedBlob } from "../store/staged-blob.js";
 import { ProtocolError } from "./answer.js";
 
-const maxSessions = 2000;
+/** Each holds a file open. */
+export const maxUploads = 2000;
 
 /** An upload under way: its id is the secret of who began it. */
 export interface UploadSession {
@@ -25,22 +26,48 @@ export class UploadSessions {
   readonly #staging: Staging;
   readonly #clock: Clock;
   readonly #expiryMs: number;
+  readonly #limit: number;
   readonly #entries = new Map<string, Entry>();
+  /** Uploads that need no session, or that wait for their file. */
+  #others = 0;
 
-  constructor(staging: Staging, clock: Clock, expiryMs: number) {
+  constructor(staging: Staging, clock: Clock, expiryMs: number, limit: number) {
     this.#staging = staging;
     this.#clock = clock;
     this.#expiryMs = expiryMs;
+    this.#limit = limit;
   }
 
-  /** @throws ProtocolError TOOMANYREQUESTS: every session holds a file open */
-  async start(name: string, algorithm: DigestAlgorithm): Promise<UploadSession> {
+  /** How many have begun and not ended. */
+  get count(): number {
+    return this.#entries.size + this.#others;
+  }
+
+  /**
+   * Works on an upload that needs no session.
+   * @throws ProtocolError TOOMANYREQUESTS
+   */
+  async atOnce<T>(work: () => Promise<T>): Promise<T> {
     await this.sweep();
-    if (this.#entries.size >= maxSessions) {
-      throw new ProtocolError(429, "TOOMANYREQUESTS", `${maxSessions} uploads are under way`, {
-        headers: { "retry-after": "60" },
+    if (this.count >= this.#limit) {
+      throw new ProtocolError(429, "TOOMANYREQUESTS", `${this.#limit} uploads are under way`, {
+        headers: { "retry-after": "5" },
       });
     }
+    this.#others += 1;
+    try {
+      return await work();
+    } finally {
+      this.#others -= 1;
+    }
+  }
+
+  /** @throws ProtocolError TOOMANYREQUESTS */
+  start(name: string, algorithm: DigestAlgorithm): Promise<UploadSession> {
+    return this.atOnce(() => this.#open(name, algorithm));
+  }
+
+  async #open(name: string, algorithm: DigestAlgorithm): Promise<UploadSession> {
     const staged = await StagedBlob.create(this.#staging, algorithm);
     const entry = { id: randomUUID(), name, staged, lastUsed: this.#now(), busy: false };
     this.#entries.set(entry.id, entry);
