@@ -55,6 +55,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import("./registry-serve.js")).registryServe,
   },
   {
+    path: ["registry", "gc"],
+    summary: "remove from a registry's directory what no image needs",
+    load: async () => (await import("./registry-gc.js")).registryGc,
+  },
+  {
+    path: ["registry", "fsck"],
+    summary: "look whether everything in a registry's directory is whole",
+    load: async () => (await import("./registry-fsck.js")).registryFsck,
+  },
+  {
     path: ["version"],
     summary: "print the version",
     load: async () => (await import("./version.js")).version,

@@ -1,5 +1,6 @@
 import { ciEnvTable } from "./ci-env-table.js";
 import { loginTable } from "./login-table.js";
+import { registryTable } from "./registry-table.js";
 
 /** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
 export const optionTable = {
@@ -278,23 +279,7 @@ export const optionTable = {
     description: "exit with 1 when the registry refused to delete something",
   },
   ...ciEnvTable,
-  listen: {
-    kind: "text",
-    flag: "listen",
-    placeholder: "HOST:PORT",
-    group: "Server",
-    env: ["WERF_REGISTRY_LISTEN"],
-    default: "127.0.0.1:5000",
-    description: "address to serve on; port 0 takes a free one",
-  },
-  root: {
-    kind: "text",
-    flag: "root",
-    placeholder: "DIR",
-    group: "Server",
-    env: ["WERF_REGISTRY_ROOT"],
-    description: "where the registry keeps its data (default ~/.werf/ts/registry)",
-  },
+  ...registryTable,
   homeDir: {
     kind: "text",
     flag: "home-dir",
