@@ -70,20 +70,15 @@ function createHost(run: RunContext, options: HostOptions): RegistryHost {
 /** Plain HTTP only when TLS is not spoken at all: a certificate that isn't trusted is no reason for it. */
 async function findOrigin(run: RunContext, apiHost: string): Promise<string> {
   const secure = `https://${apiHost}`;
-  const plain = `http://${apiHost}`;
   try {
-    await touch(run, secure);
+    // Any answer will do.
+    const response = await run.http.request({ method: "GET", url: `${secure}/v2/`, redirect: "manual" });
+    await response.discard();
     return secure;
   } catch (error) {
     const noTls = isWerfError(error) && (error.code === "http/tls-protocol" || error.code === "http/refused");
     if (!noTls) throw error;
-    await touch(run, plain);
-    return plain;
+    // Whether anything is there at all, the first request will tell.
+    return `http://${apiHost}`;
   }
-}
-
-/** Any answer will do. @throws WerfError `http/*` */
-async function touch(run: RunContext, origin: string): Promise<void> {
-  const response = await run.http.request({ method: "GET", url: `${origin}/v2/`, redirect: "manual" });
-  await response.discard();
 }
