@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
-import { loadConfig } from "../config/load.js";
+import { loadProjectConfig } from "../config/load.js";
 import type { WerfConfig } from "../config/model.js";
 import type { RunContext } from "../core/run-context.js";
 import { openGitRepository } from "../git/open.js";
@@ -20,6 +20,8 @@ export interface Project {
   readonly git: GitRepository;
   readonly commit: Commit;
   readonly config: WerfConfig;
+  /** The text of werf.yaml after its templates, which `config` was read from. */
+  readonly rendered: string;
   /** Of werf.yaml, absolute. */
   readonly directory: string;
   /** The same, relative to the work tree, with forward slashes; "" at its top. */
@@ -40,7 +42,7 @@ export async function withProject<T>(
     const path = relative(git.workTree, await realpath(directory))
       .split(sep)
       .join("/");
-    const config = await loadConfig(run, git, {
+    const { config, rendered } = await loadProjectConfig(run, git, {
       commit,
       projectDir: path,
       templatesDir: settings.configTemplatesDir,
@@ -51,7 +53,7 @@ export async function withProject<T>(
         ? {}
         : { giterminismConfigPath: settings.giterminismConfig }),
     });
-    return await use({ git, commit, config, directory, path });
+    return await use({ git, commit, config, rendered, directory, path });
   } finally {
     await git.close();
   }

@@ -36,6 +36,8 @@ export interface ProvideSettings extends ParallelSettings {
   readonly platform: readonly string[];
   readonly builder: string;
   readonly hostPlatform: string;
+  /** Nothing is built or written; what isn't published is an error. */
+  readonly onlyPublished?: boolean;
 }
 
 /**
@@ -59,7 +61,11 @@ export async function provideImages(
     templates,
     specs.filter((spec) => spec.final),
   );
-  const target = stores.repository(settings.repo, project.config.project, "push");
+  const target = stores.repository(
+    settings.repo,
+    project.config.project,
+    settings.onlyPublished === true ? "pull" : "push",
+  );
   const session = await openSession(run, project, stores, settings, target);
   const provided = await inDependencyOrder(specs, settings, (spec, published) =>
     provideImage(session, spec, published),
@@ -99,9 +105,11 @@ async function openSession(
   };
   const madeAt = sourceDate(run.env);
   const snapshot = await readSnapshot(target.store);
-  const records = target.isLocal
-    ? noRecords
-    : createRecordKeeper(createRecordWriter(run, target.store, config.project), snapshot);
+  const onlyPublished = settings.onlyPublished === true;
+  const records =
+    target.isLocal || onlyPublished
+      ? noRecords
+      : createRecordKeeper(createRecordWriter(run, target.store, config.project), snapshot);
   return {
     run,
     config,
@@ -112,6 +120,7 @@ async function openSession(
     repository: target.address,
     snapshot,
     records,
+    onlyPublished,
     resolveBase: createBaseResolver((repository) => stores.at(repository, "pull")),
     stages: new Map(),
     indexes: new Map(),

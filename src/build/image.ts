@@ -12,7 +12,7 @@ import { platformsOf } from "./plan/platforms.js";
 import { imageIndex } from "./publish/image-manifest.js";
 import type { ReportedImage } from "./report/build-report.js";
 import type { BuildSession } from "./session.js";
-import { type PreparedStage, prepareStage, provideStage, type Stage } from "./stage.js";
+import { notBuilt, type PreparedStage, prepareStage, provideStage, type Stage } from "./stage.js";
 
 export interface ProvidedImage {
   readonly image: ReportedImage;
@@ -45,7 +45,9 @@ export async function provideImage(
   );
   const [first] = stages;
   if (first === undefined) throw new WerfError("build/no-platform", `image ${image.name} has no platform`);
-  const { tag, manifest } = isIndex ? await provideIndex(session, stages, dependencies, record) : first;
+  const { tag, manifest } = isIndex
+    ? await provideIndex(session, image.name, stages, dependencies, record)
+    : first;
   await record(tag);
   if (!session.config.cleanup.disable) await session.records.ensure(managedImageTag(image.name));
   const facts = factsOf(stages, isIndex ? manifest : undefined);
@@ -107,6 +109,7 @@ function warn({ run }: BuildSession, [first]: readonly PreparedStage[]): void {
 /** The index over the platforms; its tag follows from theirs, so one that is there is the right one. */
 async function provideIndex(
   session: BuildSession,
+  image: string,
   stages: readonly Stage[],
   dependencies: readonly PublishedImage[],
   record: (tag: string) => Promise<void>,
@@ -121,6 +124,7 @@ async function provideIndex(
     // Also when the listing hasn't it: writing over another build's would take the tag from its digest.
     const read = await session.store.readManifest(tag);
     if (read.kind === "present") return read.manifest;
+    if (session.onlyPublished === true) throw notBuilt(session, image);
     const manifest = imageIndex(
       stages,
       formatStageAnnotations({

@@ -32,6 +32,8 @@ export interface BuildSession {
   readonly uncommitted: readonly string[];
   /** When images say that they were made; absent: at the time of publishing. */
   readonly sourceDate?: Date;
+  /** Nothing is built or written; what isn't published is an error. */
+  readonly onlyPublished?: boolean;
   readonly resolveBase: BaseResolver;
   readonly builder: BuilderChoice;
   readonly platformFlags: readonly string[];

@@ -71,7 +71,19 @@ async function findOrBuild(
 ): Promise<Stage> {
   const reuse = (snapshot: Snapshot): Promise<Stage | undefined> =>
     findPublished(session, prepared, snapshot, onReuse);
-  return (await reuse(session.snapshot)) ?? build(session, prepared, reuse);
+  const published = await reuse(session.snapshot);
+  if (published !== undefined) return published;
+  if (session.onlyPublished === true) throw notBuilt(session, prepared.work.image.name);
+  return build(session, prepared, reuse);
+}
+
+/** What is asked for isn't there, and is not to be made. */
+export function notBuilt({ repository, commit }: BuildSession, image: string): WerfError {
+  return new WerfError(
+    "build/not-built",
+    `image ${image} of the commit ${commit.hash.slice(0, 12)} is not in ${repository}`,
+    { hint: `build it: werf build ${image}, with the same --repo and --platform` },
+  );
 }
 
 async function findPublished(

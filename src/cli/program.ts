@@ -76,6 +76,9 @@ function groupOf(program: Commander, entry: CommandEntry, host: CliHost): Comman
 
 const groupSummaries: Readonly<Record<string, string>> = {
   bundle: "publish and copy bundles: a Helm chart with its images",
+  config: "werf.yaml as werf reads it",
+  "managed-images": "the images that cleanup knows of besides those of werf.yaml",
+  stage: "what is published of an image",
   cr: "log in to container registries",
   registry: "the embedded registry",
 };

@@ -21,6 +21,15 @@ export const optionTable = {
     description: "repository that gets only final images and bundles",
   },
   ...loginTable,
+  slugFormat: {
+    kind: "text",
+    flag: "format",
+    short: "f",
+    placeholder: "NAME",
+    group: "Output",
+    env: [],
+    description: "helm-release (r), kubernetes-namespace (ns) or docker-tag (tag)",
+  },
   dockerConfig: {
     kind: "text",
     flag: "docker-config",
@@ -152,7 +161,7 @@ export const optionTable = {
     group: "Build",
     env: ["WERF_FINAL_IMAGES_ONLY"],
     default: true,
-    description: "build only final images and what they need",
+    description: "only final images, and what they need",
   },
   saveBuildReport: {
     kind: "boolean",
