@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, stat, writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
@@ -34,9 +34,14 @@ export async function writeScriptFile(
  */
 export async function writeOutputFile(path: string, text: string): Promise<void> {
   try {
-    await writeFile(path, text, { mode: 0o600 });
-    // An earlier file keeps its mode; a device is left as it is.
-    if ((await stat(path)).isFile()) await chmod(path, 0o600);
+    const file = await open(path, "w", 0o600);
+    try {
+      // An earlier file has a mode of its own; a device is left as it is.
+      if ((await file.stat()).isFile()) await file.chmod(0o600);
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     throw new WerfError("ci-env/output-unwritable", `can't write ${path}: ${messageOf(cause)}`, {
       hint: "--output-file-path names a file in a directory that is there",
