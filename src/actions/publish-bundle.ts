@@ -5,7 +5,8 @@ import { publishBundle } from "../bundle/publish-bundle.js";
 import { WerfError } from "../core/errors.js";
 import type { RunContext } from "../core/run-context.js";
 import { version } from "../core/version.js";
-import { type ProjectSettings, withProject } from "./project.js";
+import { describeUncommitted } from "../git/uncommitted.js";
+import { type Project, type ProjectSettings, withProject } from "./project.js";
 import { type ProvideSettings, provideImages } from "./provide-images.js";
 import { checkAddresses, type RegistryAccess, withStores } from "./stores.js";
 
@@ -44,6 +45,8 @@ export async function publishProjectBundle(
       const provided = await provideImages(run, project, stores, settings);
       const { store, address } = stores.repository(bundleRepository, project.config.project, "push");
       const { appVersion, helmChartDir } = project.config.deploy;
+      const directory = posix.join(project.path, helmChartDir);
+      await warnAboutUncommitted(run, project, directory);
       const bundle = await publishBundle(run, {
         store,
         repository: address,
@@ -52,7 +55,7 @@ export async function publishProjectBundle(
         chart: {
           git: project.git,
           commit: project.commit,
-          directory: posix.join(project.path, helmChartDir),
+          directory,
         },
         images: provided.map(({ image }) => image).filter((image) => image.final),
         werfVersion: `werf-ts-${version}`,
@@ -64,4 +67,15 @@ export async function publishProjectBundle(
       return { address, tag: bundle.tag, digest: bundle.digest };
     }),
   );
+}
+
+async function warnAboutUncommitted(run: RunContext, { git }: Project, directory: string): Promise<void> {
+  const paths = await git.uncommittedPaths(directory);
+  if (paths.length === 0) return;
+  run.emit({
+    code: "warning",
+    id: "bundle/uncommitted",
+    message: `the chart is published without ${describeUncommitted(paths)}`,
+    hint: "what is published is the commit HEAD; commit what should be in the chart",
+  });
 }

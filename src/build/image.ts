@@ -1,6 +1,7 @@
 import type { DockerfileImage } from "../config/model.js";
 import { settleAll } from "../core/concurrency.js";
 import { WerfError } from "../core/errors.js";
+import { describeUncommitted } from "../git/uncommitted.js";
 import { parseManifest, type RawManifest } from "../oci/manifest.js";
 import { formatPlatform } from "../oci/platform.js";
 import { formatStageAnnotations } from "../records/annotations.js";
@@ -78,20 +79,15 @@ function refuseUnsupported(image: DockerfileImage): void {
   );
 }
 
-const namedAtMost = 5;
-
 /** What the user may expect of the image and will not find in it. */
 function warn({ run }: BuildSession, [first]: readonly PreparedStage[]): void {
   if (first === undefined) return;
   const { uncommitted, request, work } = first;
   if (uncommitted.length > 0) {
-    const changes =
-      uncommitted.length === 1 ? "1 uncommitted change is" : `${uncommitted.length} uncommitted changes are`;
-    const more = uncommitted.length > namedAtMost ? ", …" : "";
     run.emit({
       code: "warning",
       id: "build/uncommitted",
-      message: `image ${work.image.name}: ${changes} not built: ${uncommitted.slice(0, namedAtMost).join(", ")}${more}`,
+      message: `image ${work.image.name} is built without ${describeUncommitted(uncommitted)}`,
       hint: "what is built is the commit HEAD; commit what should be in the image",
     });
   }

@@ -127,8 +127,11 @@ describe.each([
       const project = shop();
       const repo = repository();
       const published = await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0");
-      expect((await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0")).stdout).toBe(
-        published.stdout,
+      project.write(".helm/values.yaml", "replicas: 7\n");
+      const again = await ok(project, "bundle", "publish", "--repo", repo, "--tag", "1.0.0");
+      expect(again.stdout).toBe(published.stdout);
+      expect(again.stderr).toContain(
+        "the chart is published without 1 uncommitted change: .helm/values.yaml",
       );
       const archive = join(project.base, "shop.tar");
       await ok(project, "bundle", "copy", "--from", `${repo}:1.0.0`, "--to", `archive:${archive}`);
