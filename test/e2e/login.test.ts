@@ -1,10 +1,11 @@
 import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { binary, type CliResult, type CliSetting, werf } from "../support/cli.js";
+import { binary, type CliResult, type CliSetting, werf, werfProcess } from "../support/cli.js";
 import { sendJson, serveHttp, type TestServer } from "../support/http-server.js";
 import { shopFiles, testProject } from "../support/project.js";
 import { isMissing, requirePeer, startDockerRegistry, type TestRegistry } from "../support/registries.js";
@@ -93,7 +94,8 @@ describe.skipIf(!present)("cr login and logout, against a registry that asks for
     expect(await readFile(join(directory, "config.json"), "utf8")).not.toContain(base64(`me:${password}`));
   });
 
-  it("asks on a terminal, and doesn't show the password", async () => {
+  const script = requirePeer("script");
+  it.skipIf(script === undefined)("asks on a terminal, and doesn't show the password", async () => {
     const screen = await onTerminal(
       ["cr", "login", registry.host],
       [
@@ -107,7 +109,7 @@ describe.skipIf(!present)("cr login and logout, against a registry that asks for
     expect(await config()).toHaveProperty(["auths", registry.host]);
   });
 
-  it("ends with 130 on Ctrl-C at a question", async () => {
+  it.skipIf(script === undefined)("ends with 130 on Ctrl-C at a question", async () => {
     const screen = await onTerminal(
       ["cr", "login", registry.host, "-u", "me"],
       [["Password: ", "abc\u0003"]],
@@ -142,6 +144,28 @@ describe.skipIf(!present)("cr login and logout, against a registry that asks for
     },
   );
 
+  const docker = requirePeer("docker");
+  it.skipIf(docker === undefined)("understands docker login's login, and ends it", async () => {
+    const input = spawn(docker ?? "", ["login", registry.host, "-u", "me", "--password-stdin"], {
+      env: { PATH: process.env["PATH"], HOME: home },
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const ended = once(input, "close");
+    input.stdin.end(password);
+    expect(await ended).toEqual([0, null]);
+    const project = testProject(shopFiles);
+    try {
+      project.commit("first");
+      const build = ["build", "--repo", `${registry.host}/docker/shop`];
+      const built = await werf(build, { cwd: project.directory, home });
+      expect(built, built.stderr).toMatchObject({ exitCode: 0 });
+    } finally {
+      project.dispose();
+    }
+    expect(await call(["cr", "logout", registry.host])).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await config()).toEqual({ auths: {} });
+  });
+
   it.skipIf(skopeo === undefined)("keeps logins as skopeo reads them", async () => {
     await call(["cr", "login", registry.host, "-u", "me", "-p", password]);
     const list = ["list-tags", "--tls-verify=false", "--authfile", join(directory, "config.json")];
@@ -152,12 +176,14 @@ describe.skipIf(!present)("cr login and logout, against a registry that asks for
 });
 
 describe("cr login", () => {
-  it("loses none of twenty logins at once", async () => {
+  it("loses none of the logins of twenty processes at once", async () => {
     const servers: TestServer[] = [];
     for (let i = 0; i < 20; i++) servers.push(await serveHttp((_, response) => sendJson(response, {})));
     try {
       const logins = await Promise.all(
-        servers.map(({ host }) => call(["cr", "login", host, "-u", "me", "-p", `of-${host}`])),
+        servers.map(({ host }) =>
+          werfProcess(["cr", "login", host, "-u", "me", "-p", `of-${host}`], { cwd: home, home }),
+        ),
       );
       expect(logins.map(({ exitCode }) => exitCode)).toEqual(Array(20).fill(0));
       expect(logins[0]?.stderr).toContain("lets everybody in");
@@ -206,7 +232,7 @@ function onTerminal(
 ): Promise<string> {
   const line = [process.execPath, binary, ...argv].map((word) => `'${word}'`).join(" ");
   return new Promise((resolve, reject) => {
-    const child = spawn("script", ["-qec", `${line}; echo "exit code $?"`, "/dev/null"], {
+    const child = spawn(requirePeer("script") ?? "", ["-qec", `${line}; echo "exit code $?"`, "/dev/null"], {
       cwd: home,
       env: { PATH: process.env["PATH"], HOME: home },
       stdio: ["pipe", "pipe", "inherit"],
