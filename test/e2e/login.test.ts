@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createTestAuthority } from "../support/certificates.js";
 import { binary, type CliResult, type CliSetting, werf, werfProcess } from "../support/cli.js";
 import { sendJson, serveHttp, type TestServer } from "../support/http-server.js";
 import { shopFiles, testProject } from "../support/project.js";
@@ -193,6 +194,34 @@ describe("cr login", () => {
       );
     } finally {
       for (const server of servers) server.close();
+    }
+  });
+
+  it("speaks to a registry whose certificate isn't trusted only when told to", async () => {
+    const authority = await createTestAuthority();
+    const seen: (string | undefined)[] = [];
+    const server = await serveHttp(
+      (request, response) => {
+        seen.push(request.headers.authorization);
+        if (request.headers.authorization !== undefined) return sendJson(response, {});
+        response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end();
+      },
+      await authority.issue("127.0.0.1"),
+    );
+    try {
+      const login = ["cr", "login", server.host, "-u", "me", "-p", "secret"];
+      for (const more of [[], ["--insecure-registry"]]) {
+        expect((await call([...login, ...more])).exitCode).toBe(1);
+      }
+      expect(seen).toEqual([]);
+      const caFile = join(home, "ca.pem");
+      await writeFile(caFile, authority.certificate);
+      for (const more of [["--skip-tls-verify-registry"], ["--registry-ca-file", caFile]]) {
+        const result = await call([...login, ...more]);
+        expect(result, result.stderr).toMatchObject({ exitCode: 0 });
+      }
+    } finally {
+      server.close();
     }
   });
 
