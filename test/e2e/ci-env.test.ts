@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { posix } from "../../src/ci-env/syntax/posix.js";
 import { powershell } from "../../src/ci-env/syntax/powershell.js";
+import { createTestAuthority } from "../support/certificates.js";
 import { type CliResult, werf } from "../support/cli.js";
 import { sendError, sendJson, serveHttp, type TestServer } from "../support/http-server.js";
 import { requirePeer } from "../support/registries.js";
@@ -194,6 +195,7 @@ describe("the login to GitLab's registry", () => {
       credsStore: "shared",
     });
     writeFileSync(join(docker, "config.json"), users);
+    const elsewhere = `localhost:${registry.port}`;
     const skopeo = requirePeer("skopeo");
     const look =
       skopeo === undefined
@@ -201,7 +203,9 @@ describe("the login to GitLab's registry", () => {
         : `; skopeo list-tags --tls-verify=false --authfile "$DOCKER_CONFIG/config.json" "docker://$WERF_REPO"`;
     const jobs = await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
-        const script = `. "$(werf ci-env gitlab --as-file)"; cat "$DOCKER_CONFIG/config.json"; echo; echo ---${look}`;
+        // A later login of the job, to a host that the shared store would be asked for.
+        const login = `printf %s "$CI_JOB_TOKEN" | werf cr login -u gitlab-ci-token --password-stdin ${elsewhere} 2>&1`;
+        const script = `. "$(werf ci-env gitlab --as-file)"; said="$(${login})" || { echo "$said"; exit 1; }; cat "$DOCKER_CONFIG/config.json"; echo; echo ---${look}`;
         return { i, ...(await machine.run("bash", `set -e; ${script}`, jobOf(i))) };
       }),
     );
@@ -209,7 +213,7 @@ describe("the login to GitLab's registry", () => {
     for (const { i, stdout } of jobs) {
       const [config = "", tags = ""] = stdout.split("---\n");
       const auth = Buffer.from(`gitlab-ci-token:${tokenOf(i)}`).toString("base64");
-      expect(JSON.parse(config)).toEqual({ auths: { [registry.host]: { auth } } });
+      expect(JSON.parse(config)).toEqual({ auths: { [registry.host]: { auth }, [elsewhere]: { auth } } });
       if (skopeo !== undefined) expect(JSON.parse(tags)).toMatchObject({ Tags: [`tag-${i}`] });
     }
     expect(readFileSync(join(docker, "config.json"), "utf8")).toBe(users);
@@ -233,6 +237,18 @@ describe("the login to GitLab's registry", () => {
     expect(result.stderr).toContain("refuses the login of gitlab-ci-token");
     expect(result.stderr).not.toContain("stolen-token");
     expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it("takes a certificate that nobody vouches for only with --skip-tls-verify-registry", async () => {
+    const tls = await (await createTestAuthority()).issue("127.0.0.1");
+    const secure = await serveHttp((_, response) => sendJson(response, {}), tls);
+    const env = { CI_REGISTRY_IMAGE: `${secure.host}/group/shop`, CI_JOB_TOKEN: tokenOf(4) };
+    const argv = ["ci-env", "gitlab", "--tmp-dir", temporary];
+    const refused = await werf(argv, { cwd: home, home, env });
+    const accepted = await werf([...argv, "--skip-tls-verify-registry"], { cwd: home, home, env });
+    secure.close();
+    expect(refused).toMatchObject({ exitCode: 1, stdout: "exit 1\n" });
+    expect(accepted).toMatchObject({ exitCode: 0, stderr: "" });
   });
 
   it("is left out with --login-to-registry=false", async () => {

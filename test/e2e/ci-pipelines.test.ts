@@ -76,7 +76,7 @@ describe("the jobs of the examples, on a registry", () => {
     }
   });
 
-  it("build, release and clean up on GitLab", async () => {
+  it("build, release and clean up on GitLab", { timeout: 240_000 }, async () => {
     const env = {
       CI_REGISTRY: registry.host,
       CI_REGISTRY_IMAGE: `${registry.host}/group/shop`,
@@ -92,7 +92,7 @@ describe("the jobs of the examples, on a registry", () => {
     expect(await tags("group/shop")).toContain("1.2.3");
   });
 
-  it("build, release and clean up on GitHub", async () => {
+  it("build, release and clean up on GitHub", { timeout: 240_000 }, async () => {
     const env = {
       GITHUB_REPOSITORY: "acme/shop",
       GITHUB_REF_TYPE: "tag",
