@@ -2,8 +2,8 @@ import { ciEnvTable } from "./ci-env-table.js";
 import { loginTable } from "./login-table.js";
 import { registryTable } from "./registry-table.js";
 
-/** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
-export const optionTable = {
+/** Options of building, bundling and cleaning up, and those that every command takes. */
+const mainTable = {
   repo: {
     kind: "text",
     flag: "repo",
@@ -20,7 +20,6 @@ export const optionTable = {
     env: ["WERF_FINAL_REPO"],
     description: "repository that gets only final images and bundles",
   },
-  ...loginTable,
   slugFormat: {
     kind: "text",
     flag: "format",
@@ -287,8 +286,6 @@ export const optionTable = {
     default: false,
     description: "exit with 1 when the registry refused to delete something",
   },
-  ...ciEnvTable,
-  ...registryTable,
   homeDir: {
     kind: "text",
     flag: "home-dir",
@@ -339,6 +336,11 @@ export const optionTable = {
     description: "colours",
   },
 } as const;
+
+type OptionTable = typeof mainTable & typeof loginTable & typeof ciEnvTable & typeof registryTable;
+
+/** Every option there is: flags, `WERF_*` variables, help and reference are derived from this table. */
+export const optionTable: OptionTable = { ...mainTable, ...loginTable, ...ciEnvTable, ...registryTable };
 
 export type OptionName = keyof typeof optionTable;
 
